@@ -1,0 +1,5 @@
+"""``python -m sealpost``."""
+
+from sealpost.cli.main import main
+
+main()

@@ -1,0 +1,132 @@
+"""The error envelope (contract, section 7): any exception as a status, headers and a JSON body of five strings.
+
+For every face that is not a page. Nothing of our insides gets out: an exception that we do not know is "internal
+error" to the caller and a log line, without its message (which may hold a caller's values), to the operator.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import structlog
+from litestar.exceptions import HTTPException
+
+from sealpost.access.refusals import Refusal
+from sealpost.content.placement import ContentUnavailable
+from sealpost.domain.errors import (
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    Unavailable,
+)
+
+JSON = b"application/json"
+RETRY_AFTER = b"5"
+NAMED = frozenset({b"allow", b"retry-after", b"www-authenticate"})
+
+# In this order: the first kind that fits decides.
+STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (TooLarge, 413),
+    (InvalidInput, 400),
+    (NotAllowed, 403),
+    (NotFound, 404),
+    (PreconditionFailed, 412),
+    (Conflict, 409),
+    (Unavailable, 503),
+    (ContentUnavailable, 503),
+)
+MESSAGES = {
+    400: "The request is malformed or has invalid input.",
+    401: "Credentials are missing or wrong.",
+    403: "These credentials do not allow this.",
+    404: "There is nothing at this address.",
+    405: "This address does not take this method.",
+    408: "The request did not arrive in time.",
+    409: "The state of this thing does not allow it.",
+    412: "A condition of the account is not met.",
+    413: "The request is larger than the limit.",
+    415: "The body is not of a supported type.",
+    503: "A part of the service is unavailable; nothing was accepted. Please try again.",
+}
+
+log = structlog.get_logger("sealpost.errors")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: status, headers in lower case, body octets."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+def envelope(error: Exception, transaction_id: str) -> Answer:
+    """The answer to a request that ended in this exception.
+
+    Args:
+        error: any; one that we do not know is logged.
+        transaction_id: the request's id.
+    """
+    status = status_of(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log_fault(error, status, transaction_id)
+    members = {
+        "transactionId": transaction_id,
+        "status": str(status),
+        "name": HTTPStatus(status).phrase,
+        "message": MESSAGES.get(status, "The request failed."),
+        "info": _info(error, status),
+    }
+    body = json.dumps(members).encode()  # ASCII, whatever stands in the strings
+    length = (b"content-length", str(len(body)).encode())
+    return Answer(status, ((b"content-type", JSON), length, *headers_of(error, status)), body)
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status of an exception; 500 for one that nobody foresaw."""
+    if isinstance(error, Refusal):
+        return error.status
+    if isinstance(error, HTTPException):
+        return error.status_code if error.status_code in HTTPStatus else 500
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
+
+
+def headers_of(error: Exception, status: int) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that belong to the status: ``Allow``, ``WWW-Authenticate``, ``Retry-After``."""
+    if isinstance(error, Refusal):
+        return error.headers
+    if isinstance(error, HTTPException) and error.headers:
+        pairs = ((name.lower().encode(), value.encode()) for name, value in error.headers.items())
+        return tuple(pair for pair in pairs if pair[0] in NAMED)
+    return ((b"retry-after", RETRY_AFTER),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
+
+
+def log_fault(error: Exception, status: int, transaction_id: str) -> None:
+    """Logs where an exception came from: its kind and its frames, never its message or its values."""
+    frames = traceback.extract_tb(error.__traceback__)[-12:]
+    log.error(
+        "request failed",
+        status=status,
+        request_id=transaction_id,
+        error=type(error).__qualname__,
+        cause=type(error.__cause__).__qualname__ if error.__cause__ else None,
+        frames=[f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames],
+    )
+
+
+def _info(error: Exception, status: int) -> str:
+    """The part that names the field; our own words only, since a library's may repeat addresses and values."""
+    if isinstance(error, Refusal):
+        return error.info
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "internal error"
+    if isinstance(error, ContentUnavailable):
+        return "storage is unavailable"
+    return "" if isinstance(error, HTTPException) else str(error)

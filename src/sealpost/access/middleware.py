@@ -1,0 +1,171 @@
+"""The outermost ASGI wrapper: request id, limits, the last net for exceptions, the access log.
+
+For every HTTP request of the service, whichever app answers it. ``api-version`` is always 1: it is the only version,
+so a request for it is echoed and a request for any other is told what it gets (contract, section 1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+from typing import Any
+
+from sealpost.access import access_log
+from sealpost.access.envelope import Answer, envelope, log_fault
+from sealpost.access.refusals import Disconnected
+from sealpost.access.request_id import assign
+from sealpost.domain.errors import InvalidInput, TooLarge
+
+Scope = Any
+Message = Any
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Failure = Callable[[Scope, Exception, str], Answer]
+
+API_VERSION = (b"api-version", b"1")
+SMALL_BODY = 65_536
+# How long, and how much of, a body that nobody wants is read on after the answer. A caller that writes everything
+# before it reads would else find its connection reset and the answer lost (RFC 9112, section 9.6).
+DRAIN_SECONDS = 5.0
+DRAIN_OCTETS = 100_000_000
+
+
+def json_failure(scope: Scope, error: Exception, request_id: str) -> Answer:  # noqa: ARG001 - the shape of a Failure
+    """The envelope for every address; bootstrap gives one that makes pages where people look."""
+    return envelope(error, request_id)
+
+
+class Edge:
+    """Wraps the whole app.
+
+    Args:
+        app: what answers.
+        limits: octets that a body may have, per exact path; every other path takes ``SMALL_BODY``.
+        failure: makes the answer to an exception that the app let through.
+    """
+
+    def __init__(self, app: App, limits: Mapping[str, int], failure: Failure = json_failure) -> None:
+        self._app = app
+        self._limits = limits
+        self._failure = failure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send, self._limits.get(scope["path"], SMALL_BODY))
+        await exchange.run(self._app, self._failure)
+
+
+class Exchange:
+    """One request and its answer, as the app below sees them."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        self._began = perf_counter()
+        self._method: str = scope["method"]
+        self._head = self._method == "HEAD"
+        self._receive, self._send, self._limit = receive, send, limit
+        self._received = 0
+        self._whole = self._gone = self._started = self._closing = False
+        self._status = access_log.GONE
+        # HEAD is GET whose body is left out (RFC 9110, section 9.3.2), for every address.
+        self._scope = {**scope, "method": "GET"} if self._head else scope
+        self._id = assign(self._scope)
+
+    async def run(self, app: App, failure: Failure) -> None:
+        """Lets the app answer; answers for it where it raises."""
+        declared: int | None = None
+        try:
+            declared = declared_length(self._scope["headers"])
+            self._closing = declared is None or declared > SMALL_BODY
+            self._whole = declared == 0
+            if declared is not None and declared > self._limit:
+                raise self._too_large()
+            await app(self._scope, self.receive, self.send)
+        except Disconnected:
+            self._gone = True
+        except Exception as error:  # noqa: BLE001 - the last net: whatever it is, the caller gets an envelope
+            await self._fail(failure, error)
+        finally:
+            status = self._status if self._started else access_log.GONE
+            access_log.line(self._scope, self._method, status, perf_counter() - self._began, self._id)
+
+    async def receive(self) -> Message:
+        """The app's receive: counts octets and notices when the caller leaves.
+
+        Raises:
+            TooLarge: a body of undeclared length grew past the limit.
+        """
+        message = await self._receive()
+        self._note(message)
+        if self._received > self._limit:
+            raise self._too_large()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """The app's send: adds our headers, leaves out the body of HEAD, ends politely with an unread body."""
+        if message["type"] == "http.response.start":
+            message = self._start(message)
+        elif self._head:
+            message = {**message, "body": b""}
+        if self._closing and message["type"] == "http.response.body" and not message.get("more_body"):
+            await self._send({**message, "more_body": True})
+            await self._drain()
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+    def _start(self, message: Message) -> Message:
+        self._started = True
+        self._status = message["status"]
+        self._closing = self._closing and not self._whole
+        headers = [*message.get("headers", ()), (b"x-request-id", self._id.encode()), API_VERSION]
+        if self._closing:
+            headers.append((b"connection", b"close"))
+        return {**message, "headers": headers}
+
+    async def _fail(self, failure: Failure, error: Exception) -> None:
+        if self._gone:
+            return
+        if self._started:  # too late for an envelope: the server closes the connection, the caller sees it cut
+            log_fault(error, self._status, self._id)
+            return
+        answer = failure(self._scope, error, self._id)
+        await self.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await self.send({"type": "http.response.body", "body": answer.body})
+
+    async def _drain(self) -> None:
+        end = self._received + DRAIN_OCTETS
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not (self._whole or self._gone) and self._received < end:
+                    self._note(await self._receive())
+        except TimeoutError:
+            return
+
+    def _note(self, message: Message) -> None:
+        if message["type"] == "http.disconnect":
+            self._gone = True
+            return
+        self._received += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge("body", f"is larger than {self._limit} octets")
+
+
+def declared_length(headers: list[tuple[bytes, bytes]]) -> int | None:
+    """Octets of the body as the caller declares them; 0 without a body, None when only its end will tell.
+
+    Raises:
+        InvalidInput: a Content-Length that is not one number.
+    """
+    lengths = [value for name, value in headers if name == b"content-length"]
+    if any(name == b"transfer-encoding" for name, _ in headers):
+        return None
+    if not lengths:
+        return 0
+    if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > 18:
+        raise InvalidInput("Content-Length", "is not one number")
+    return int(lengths[0])

@@ -1,0 +1,109 @@
+"""The body of ``POST /webservice/mailsender/send`` as a ``SubmitMessage`` (contract, section 3).
+
+For ``sealpost.api.send``. Only types and presence are checked here; every value is checked in the use case. The base64
+text of attachments is not copied: it is read from the body, in memory or mapped, while the use case decodes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+
+from sealpost.access.callers import sender
+from sealpost.api.json_scan import Octets, Text, scan, text
+from sealpost.api.members import Members
+from sealpost.domain.errors import InvalidInput
+from sealpost.usecases.reads.callers import CallerRow
+from sealpost.usecases.service import Limits
+from sealpost.usecases.submit_message import Attachment, SubmitMessage
+
+FACE = "POST /webservice/mailsender/send"
+PIECE = 65_536
+ESCAPED = 12  # octets that one character of a string can take: two \uXXXX for one outside the basic plane
+
+
+def submit_message(octets: Octets, caller: CallerRow, limits: Limits, *, large: bool) -> SubmitMessage:
+    """Reads a whole body.
+
+    Args:
+        octets: the body; it must stay until the message has been submitted.
+        caller: who sends.
+        limits: of this service.
+        large: the body is mapped; hashing takes a while, so this runs in a thread.
+
+    Raises:
+        InvalidInput, TooLarge: naming the field.
+    """
+    members = Members(octets, scan(octets))
+    _refuse_missing_features(members)
+    return SubmitMessage(
+        sender=sender(caller),
+        authenticated_at=caller.authenticated_at,
+        sender_email=members.string("sender_email"),
+        sender_name=members.string("sender_real_name"),
+        subject=members.string("subject"),
+        recipient_email=members.string("recipient_email"),
+        recipient_name=members.optional_string("recipient_name") or "",
+        language=members.optional_string("recipient_language"),
+        body=members.long_string("message_body", ESCAPED * limits.body_text),
+        attachments=[_attachment(octets, item) for item in members.objects("attachments")],
+        own_id=members.optional_string("x-own-id") or "",
+        own_guid=members.optional_string("x-own-guid") or "",
+        campaign=members.optional_string("x-own-campaign") or "",
+        reminder_days=members.optional_integer("reminder_days"),
+        expiry_days=members.optional_integer("expiry_days"),
+        address_basis=members.optional_string("address_basis") or "",
+        request_sha256=hashlib.sha256(octets).digest(),
+        face=FACE,
+        large=large,
+    )
+
+
+def _refuse_missing_features(members: Members) -> None:
+    members.not_yet("identification", "none")
+    members.not_yet("recipient_phone")
+    members.not_yet("recipient_date_of_birth")
+    members.not_yet("signature_required", False)
+
+
+def _attachment(octets: Octets, members: Members) -> Attachment:
+    place = members.place("attachment")
+    name, content_type = members.string("attachment_name"), members.string("attachment_type")
+    return Attachment(name, content_type, Base64Text(octets, place, f"{members.prefix}attachment"))
+
+
+class Base64Text:
+    """The base64 text at a place of a body, escapes undone: whole when small, else in pieces of 64 KiB.
+
+    Args:
+        octets: the body.
+        place: where the string stands.
+        field: its name for the error.
+    """
+
+    def __init__(self, octets: Octets, place: Text, field: str) -> None:
+        self._octets = octets
+        self._place = place
+        self._field = field
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The text in pieces.
+
+        Raises:
+            InvalidInput: a character that is not ASCII.
+        """
+        start, end = self._place
+        step = PIECE if isinstance(self._octets, bytes) is False else max(end - start, 1)
+        while start < end:
+            stop = self._before_escape(min(start + step, end), end)
+            yield self._plain(start, stop)
+            start = stop
+
+    def _before_escape(self, stop: int, end: int) -> int:
+        r"""Moves a cut out of an escape: ``\u002b`` is six octets, and a run of backslashes must be cut at a pair."""
+        if stop == end:
+            return stop
+        at = self._octets.rfind(b"\\", max(stop - 5, self._place.start), stop)
+        return stop if at < 0 else at

@@ -1,0 +1,194 @@
+"""The only place that builds pools, mailers and stores and hands them over (design, section 2).
+
+``opened`` builds the Service; ``asgi`` builds the web application and dispatches what two rooms share:
+``/webservice/dashboard/`` answers with the ticket page or with XML, by its ``action``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import structlog
+
+from sealpost import __version__
+from sealpost.clock import Clock, ShiftedClock, SystemClock
+from sealpost.content.keys import load_or_create
+from sealpost.content.segments import LocalSegments
+from sealpost.content.vault import Vault
+from sealpost.domain.ids import uuid7
+from sealpost.domain.records import Issuer
+from sealpost.mail.compose import Composer
+from sealpost.mail.relay import Relay
+from sealpost.mail.selftest import check_parser
+from sealpost.settings import Settings
+from sealpost.store import demo as demo_store
+from sealpost.store import tickets
+from sealpost.store.embedded import EmbeddedServer
+from sealpost.store.migrate import is_current
+from sealpost.store.migrate import migrate as migrate_tables
+from sealpost.store.pool import Connection, Pool, connector, open_pool
+from sealpost.usecases.service import Face, Limits, Service
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncGenerator[str]:
+    """The database's address: the one that was set, or that of the embedded server, which runs meanwhile."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    async with EmbeddedServer(settings.data) as server:
+        yield server.dsn
+
+
+async def migrate(dsn: str) -> None:
+    """Brings the database to today's tables."""
+    await migrate_tables(connector(dsn))
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, dsn: str, *, demo: bool = False, clock: Clock | None = None
+) -> AsyncGenerator[Service]:
+    """The Service and everything it holds, closed again at the end.
+
+    Args:
+        settings: how this installation runs.
+        dsn: the database, migrated.
+        demo: no legal value, and a clock that can be moved.
+        clock: another clock than the system's (tests).
+
+    Raises:
+        KeysRefused: key files that are open to others.
+        UnsafeParser: this interpreter's mail parser is not safe to send with.
+        OSError, asyncpg.PostgresError: the database is away.
+    """
+    check_parser()
+    clock = clock or (ShiftedClock() if demo else SystemClock())
+    async with AsyncExitStack() as stack:
+        pool = await open_pool(dsn, settings.pool)
+        stack.push_async_callback(pool.close)
+        if isinstance(clock, ShiftedClock):
+            clock.shift = timedelta(seconds=await demo_store.clock_shift(pool))
+        rings = load_or_create(settings.keys)
+        settings.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        content = _segments(settings, pool)
+        await content.open()
+        stack.push_async_callback(content.close)
+        relay = _relay(settings, clock)
+        stack.push_async_callback(relay.close)
+        yield Service(
+            pool=pool,
+            clock=clock,
+            random=os.urandom,
+            content=content,
+            content_vault=Vault(rings["content"].keys, rings["content"].current, b"content"),
+            mail_vault=Vault(rings["mail"].keys, rings["mail"].current, b"mail"),
+            spool_folder=settings.spool,
+            composer=Composer(service_name=settings.service_name, demo=demo),
+            transport=relay,
+            issuer=_issuer(settings, demo=demo),
+            face=_face(settings, demo=demo),
+            limits=Limits(decoded=settings.max_decoded, request=settings.max_request),
+            mac_key=hashlib.sha256(b"sealpost address mac" + rings["mail"].keys[1]).digest(),
+            worker=uuid7(clock.real(), os.urandom),
+        )
+
+
+def _segments(settings: Settings, pool: Pool) -> LocalSegments:
+    async def committed_end(segment: UUID) -> int:
+        return await tickets.committed_end(pool, segment)
+
+    return LocalSegments(settings.content, committed_end)
+
+
+def _relay(settings: Settings, clock: Clock) -> Relay:
+    match settings.smtp_tls:
+        case "none" | "opportunistic" | "required" as tls:
+            return Relay(
+                host=settings.smtp_host,
+                port=settings.smtp_port,
+                our_name=settings.our_name,
+                clock=clock.now,
+                tls=tls,
+                username=settings.smtp_user or None,
+                password=settings.smtp_password or None,
+                max_connections=20,
+            )
+        case _:
+            raise AssertionError(settings.smtp_tls)
+
+
+def _issuer(settings: Settings, *, demo: bool) -> Issuer:
+    return Issuer(
+        base=f"{settings.base_url}/evidence",
+        legal_name=settings.legal_name or settings.service_name,
+        legal_id=settings.legal_id,
+        environment="test" if demo else settings.environment,
+        software={"name": "sealpost", "version": __version__, "commit": settings.commit},
+    )
+
+
+def _face(settings: Settings, *, demo: bool) -> Face:
+    parts = urlsplit(settings.base_url)
+    return Face(
+        base_url=settings.base_url,
+        host=parts.netloc,
+        secure=parts.scheme == "https",
+        demo=demo,
+        service_name=settings.service_name,
+        mail_domain=settings.mail_domain,
+    )
+
+
+async def examine_database(dsn: str) -> str:
+    """What the database is, in a few words, for doctor.
+
+    Raises:
+        RuntimeError: too old, not migrated, or not durable.
+    """
+    connection = await connector(dsn)()
+    try:
+        version = int(await connection.fetchval("show server_version_num"))
+        loose = [
+            name for name in ("fsync", "full_page_writes", "synchronous_commit") if await _is_off(connection, name)
+        ]
+    finally:
+        await connection.close()
+    if version < 150_000:
+        raise RuntimeError("PostgreSQL 15 or newer is needed")
+    if loose:
+        raise RuntimeError(f"{', '.join(loose)} off: a crash could lose evidence")
+    if not await is_current(connector(dsn)):
+        raise RuntimeError("not migrated: run sealpost migrate")
+    return f"PostgreSQL {version // 10_000}.{version % 10_000}, migrated, durable"
+
+
+async def _is_off(connection: Connection, setting: str) -> bool:
+    return await connection.fetchval("select current_setting($1)", setting) == "off"
+
+
+async def database_time(dsn: str) -> datetime:
+    """The database's clock."""
+    connection = await connector(dsn)()
+    try:
+        return await connection.fetchval("select clock_timestamp()")
+    finally:
+        await connection.close()
+
+
+def examine_keys(settings: Settings) -> str:
+    """Which keys there are, for doctor.
+
+    Raises:
+        KeysRefused: files that are open to others or damaged.
+    """
+    rings = load_or_create(settings.keys)
+    return ", ".join(f"{name} {ring.current}" for name, ring in sorted(rings.items()))

@@ -1,0 +1,1 @@
+"""Encrypted, append-only message content: what a sender submitted, kept until it is erased."""

@@ -1,0 +1,110 @@
+"""The ticket's state machine (design, section 4): two axes, both derived from records.
+
+*Decision*: open → accepted | refused | expired | withdrawn, exactly once. *Transport* of a mail: what servers said.
+Facts about transport are always recorded, however late; they are added and revert nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from sealpost.domain.errors import Conflict
+from sealpost.domain.status import status_of
+
+Decision = Literal["accepted", "refused", "expired", "withdrawn"]
+DECISIONS: tuple[Decision, ...] = ("accepted", "refused", "expired", "withdrawn")
+
+TRANSPORT = ("offered", "uncertain", "accepted", "delayed", "failed")
+FACTS = frozenset(f"{mail}_{fact}" for mail in ("announcement", "reminder") for fact in TRANSPORT)
+AFTER_ACCEPTANCE = frozenset(
+    {f"content_{fact}" for fact in (*TRANSPORT, "delivered", "downloaded")} - {"content_accepted"}
+)
+KINDS = FACTS | AFTER_ACCEPTANCE | set(DECISIONS) | {"submitted", "announcement_opened"}
+
+
+@dataclass(frozen=True, slots=True)
+class TicketState:
+    """What the rules need of a ticket.
+
+    Args:
+        expire_at: the instant at and after which no recipient's decision counts.
+        decision: None while open.
+        status: code of the current status.
+        reached_at: when a server first took an announcement or a reminder.
+        could_know_at: the first sign of a person.
+        decided_at: when the decision fell.
+    """
+
+    expire_at: datetime
+    decision: Decision | None = None
+    status: int = 10
+    reached_at: datetime | None = None
+    could_know_at: datetime | None = None
+    decided_at: datetime | None = None
+
+
+class AlreadyDecided(Conflict):
+    """The ticket has its one decision."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(f"already {decision}")
+        self.decision: Decision = decision
+
+
+class TermOver(Conflict):
+    """The collection term has ended, though no job may have said so yet."""
+
+
+def apply(state: TicketState, kind: str, at: datetime) -> TicketState:
+    """The state after a record of this kind.
+
+    Args:
+        state: before.
+        kind: a record kind, one of ``KINDS``.
+        at: the event's time.
+
+    Raises:
+        AlreadyDecided: a second decision.
+        TermOver: accepted, refused or withdrawn at or after ``expire_at``.
+        Conflict: the kind does not fit the state (content before acceptance, expiry before its time).
+    """
+    if kind not in KINDS or kind == "submitted":
+        raise Conflict(f"no ticket goes on with {kind}")
+    for decision in DECISIONS:
+        if kind == decision:
+            return _decide(state, decision, at)
+    if kind in AFTER_ACCEPTANCE and state.decision != "accepted":
+        raise Conflict(f"{kind} on a ticket that was not accepted")
+    return _observe(state, kind, at)
+
+
+def _decide(state: TicketState, decision: Decision, at: datetime) -> TicketState:
+    if state.decision is not None:
+        raise AlreadyDecided(state.decision)
+    over = at >= state.expire_at
+    if over and decision != "expired":
+        raise TermOver("the collection term is over")
+    if not over and decision == "expired":
+        raise Conflict("the collection term is not over")
+    known = at if decision in {"accepted", "refused"} else None
+    return replace(
+        state,
+        decision=decision,
+        decided_at=at,
+        status=status_of(decision).code,
+        could_know_at=state.could_know_at or known,
+    )
+
+
+def _observe(state: TicketState, kind: str, at: datetime) -> TicketState:
+    reached = kind in {"announcement_accepted", "reminder_accepted"}
+    late = state.decision is not None and kind not in AFTER_ACCEPTANCE
+    return replace(
+        state,
+        # A late fact about an announcement is added; it does not replace what the decision says.
+        status=state.status if late else status_of(kind).code,
+        reached_at=state.reached_at or (at if reached else None),
+        could_know_at=state.could_know_at or (at if kind == "announcement_opened" else None),
+    )

@@ -1,0 +1,162 @@
+"""The words of every mail: subject, plain text and HTML that say the same.
+
+For the use cases that send; what each kind must say stands in contract 8 and 9. Templates are Jinja; the HTML ones are
+compiled from MJML beforehand (``script/mjml``). Nothing in them is loaded from anywhere, no mail calls itself
+genuine, and an announcement never holds content.
+"""
+
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from sealpost.mail.views import (
+    AnnouncementView,
+    ConfirmationView,
+    ContentView,
+    InvitationView,
+    NoticeView,
+    TooLargeView,
+)
+from sealpost.text.catalogue import Translator, marked, translator
+from sealpost.text.dates import long_datetime
+from sealpost.text.sizes import size_text
+from sealpost.text.statuses import status_text
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_NOTICES = {
+    "announcement_failed": marked("The announcement could not be delivered to %(recipient)s."),
+    "accepted": marked("%(recipient)s accepted your registered e-mail."),
+    "refused": marked("%(recipient)s refused your registered e-mail."),
+    "expired": marked("%(recipient)s neither accepted nor refused your registered e-mail within the term."),
+    "content_delivered": marked("The contents of your registered e-mail were delivered to %(recipient)s."),
+    "content_failed": marked("The contents of your registered e-mail could not be delivered to %(recipient)s by mail."),
+    "withdrawn": marked("Your registered e-mail to %(recipient)s was withdrawn before a decision."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The words of one mail."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class Composer:
+    """Writes the mails of one deployment."""
+
+    def __init__(self, *, service_name: str, demo: bool) -> None:
+        """Reads nothing yet; templates are read once, at their first use.
+
+        Args:
+            service_name: who sends, in the last line of each mail.
+            demo: each mail says clearly that it has no legal value.
+        """
+        self._shown = {"service_name": service_name, "demo": demo}
+
+    def announcement(self, view: AnnouncementView) -> Composed:
+        """The announcement, or the reminder of it (contract 8.1)."""
+        gettext = translator(view.language).gettext
+        if view.reminder:
+            heading = gettext("A registered e-mail is still waiting for you")
+            bare, full = (
+                gettext("Reminder: registered e-mail from %(name)s"),
+                gettext("Reminder: registered e-mail from %(name)s: %(subject)s"),
+            )
+        else:
+            heading = gettext("A registered e-mail for you")
+            bare, full = (
+                gettext("Registered e-mail from %(name)s"),
+                gettext("Registered e-mail from %(name)s: %(subject)s"),
+            )
+        subject = (full if view.subject else bare) % {"name": view.sender_name, "subject": view.subject}
+        lead = gettext("%(name)s (%(email)s) sends you a registered e-mail: the digital form of a registered letter.")
+        return self._composed("announcement", view, subject, heading, lead % _sender(view))
+
+    def content(self, view: ContentView) -> Composed:
+        """The registered e-mail itself, after acceptance (contract 8.3); the caller attaches the files."""
+        gettext = translator(view.language).gettext
+        heading = gettext("Your registered e-mail")
+        lead = gettext("%(name)s (%(email)s) sent you this registered e-mail, and you accepted it.")
+        subject = gettext("Registered e-mail: %(subject)s") % {"subject": view.subject}
+        return self._composed("content", view, subject, heading, lead % _sender(view))
+
+    def too_large(self, view: TooLargeView) -> Composed:
+        """A link instead of the content that the recipient's server found too large (contract 8.3)."""
+        gettext = translator(view.language).gettext
+        heading = gettext("Your registered e-mail is ready to download")
+        lead = gettext("You accepted a registered e-mail from %(name)s (%(email)s). It is too large for your mailbox.")
+        subject = gettext("Download your registered e-mail: %(subject)s") % {"subject": view.subject}
+        return self._composed("too_large", view, subject, heading, lead % _sender(view))
+
+    def confirmation(self, view: ConfirmationView) -> Composed:
+        """To the sender, at once (contract 9)."""
+        gettext = translator(view.language).gettext
+        heading = gettext("Your registered e-mail has been received")
+        lead = gettext("It is recorded, and the announcement goes to %(recipient)s.") % {
+            "recipient": view.recipient_email
+        }
+        subject = gettext("Registered e-mail received: %(subject)s") % {"subject": view.subject}
+        return self._composed("confirmation", view, subject, heading, lead)
+
+    def notice(self, view: NoticeView) -> Composed:
+        """To the sender, about a status (contract 9).
+
+        Raises:
+            KeyError: no notice is written about this status.
+        """
+        heading = status_text(view.status_name, view.language)
+        lead = translator(view.language).gettext(_NOTICES[view.status_name]) % {"recipient": view.recipient_email}
+        return self._composed("notice", view, f"{heading}: {view.subject}", heading, lead)
+
+    def invitation(self, view: InvitationView) -> Composed:
+        """The activation mail of a new user (contract 2)."""
+        gettext = translator(view.language).gettext
+        heading = gettext("Activate your access")
+        lead = gettext("%(account)s has given you access to its registered e-mail. Choose a password to start.")
+        subject = gettext("Your access to the registered e-mail of %(account)s") % {"account": view.account_name}
+        return self._composed("invitation", view, subject, heading, lead % {"account": view.account_name})
+
+    def _composed(self, kind: str, view: Any, subject: str, heading: str, lead: str) -> Composed:
+        language: str = view.language
+        zone: ZoneInfo = view.zone
+        context = {
+            **self._shown,
+            "view": view,
+            "subject": subject,
+            "heading": heading,
+            "lead": lead,
+            "preview": lead,
+            "language": language,
+            "moment": partial(long_datetime, zone=zone, language=language),
+            "size": partial(size_text, language=language),
+            "status": partial(status_text, language=language),
+        }
+        jinja = _environment(language)
+        text, html = (jinja.get_template(f"{kind}.{form}").render(context) for form in ("txt", "html"))
+        return Composed(subject, text, html)
+
+
+def _sender(view: AnnouncementView | ContentView | TooLargeView) -> dict[str, str]:
+    return {"name": view.sender_name, "email": view.sender_email}
+
+
+@cache
+def _environment(language: str) -> Environment:
+    jinja = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    texts: Translator = translator(language)
+    cast("Any", jinja).install_gettext_translations(texts, newstyle=True)  # the extension adds it; no stub knows it
+    return jinja

@@ -1,0 +1,131 @@
+"""Opens an SMTP session: connection, greeting, EHLO, TLS, credentials.
+
+For transports. Clauses: RFC 5321 3.1 and 3.2, RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 7435 (opportunistic
+security), RFC 6125 6.4 (names of a certificate).
+"""
+
+import asyncio
+import ssl
+from hashlib import sha256
+
+from aiosmtplib.esmtp import parse_esmtp_extensions
+from cryptography import x509
+from pybase64 import b64encode
+
+from sealpost.mail.session import Over, Peer, Session, Verdict
+from sealpost.mail.transport import Line, Tls
+from sealpost.mail.wire import Wire
+
+_CREDENTIALS = b"(credentials)"
+
+
+async def connect(peer: Peer, log: list[Line]) -> Session:
+    """A bare connection, before the greeting.
+
+    Raises:
+        Over: delayed, unreachable: no connection within the time.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(peer.timeouts.connect):
+            _, wire = await loop.create_connection(lambda: Wire(peer.clock, log), peer.host, peer.port)
+    except (OSError, TimeoutError, UnicodeError) as error:
+        raise Over(Verdict("delayed", "connect", "unreachable")) from error
+    return Session(wire, peer, address=wire.address)
+
+
+async def open_session(session: Session, *, plain: bool = False) -> None:
+    """Greeting, EHLO, STARTTLS and EHLO again, AUTH: as the peer is set up and the server offers.
+
+    Args:
+        session: fresh from ``connect``.
+        plain: leave STARTTLS out, after a handshake that failed on an opportunistic connection.
+
+    Raises:
+        Over: a refusal, or a demand of ours that the server does not meet.
+        Unheard: no usable answer; ``session.stage`` says where.
+    """
+    await session.hear("greeting", 2, session.peer.timeouts.greeting)
+    await _greet(session)
+    if session.peer.tls != "none" and not plain:
+        await _encrypt(session)
+    if session.peer.username is not None:
+        await _log_in(session)
+    session.opening = tuple(session.wire.log)
+
+
+async def _greet(session: Session) -> None:
+    name = session.peer.our_name.encode("ascii")
+    try:
+        reply = await session.ask("ehlo", b"EHLO " + name)
+    except Over as over:
+        if over.verdict.outcome != "failed":
+            raise
+        await session.ask("ehlo", b"HELO " + name)  # RFC 5321 3.2: a server without extensions
+        session.extensions, session.logins = {}, []
+        return
+    session.extensions, session.logins = parse_esmtp_extensions(reply.text)
+
+
+async def _encrypt(session: Session) -> None:
+    required = session.peer.tls == "required"
+    if "starttls" not in session.extensions:
+        if required:
+            raise Over(Verdict("delayed", "starttls", "policy"))
+        return
+    try:
+        await session.ask("starttls", b"STARTTLS")
+    except Over:
+        if required:
+            raise
+        return
+    await session.wire.encrypt(_context(session.peer), session.peer.host, session.peer.timeouts.tls)
+    session.tls = _tls_facts(session.wire, session.peer.host)
+    await _greet(session)  # what was said before the handshake counts no more (RFC 3207 4.2)
+
+
+def _context(peer: Peer) -> ssl.SSLContext:
+    if peer.context is not None:
+        return peer.context
+    context = ssl.create_default_context()
+    if peer.tls == "opportunistic":  # RFC 7435: encryption to whoever answers is better than none
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _tls_facts(wire: Wire, host: str) -> Tls | None:
+    tls = wire.tls
+    if tls is None:
+        return None
+    certificate = tls.getpeercert(binary_form=True)
+    cipher = tls.cipher()
+    fingerprint = sha256(certificate).digest() if certificate else None
+    return Tls(tls.version() or "", cipher[0] if cipher else "", fingerprint, _name_check(certificate, host))
+
+
+def _name_check(certificate: bytes | None, host: str) -> str:
+    """RFC 6125 6.4: names of the certificate against the name we asked for; a wildcard stands for one label."""
+    try:
+        parsed = x509.load_der_x509_certificate(certificate or b"")
+        names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return "none"
+    known = {name.lower().rstrip(".") for name in names.get_values_for_type(x509.DNSName)}
+    known |= {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    wanted = host.lower().rstrip(".")
+    return "match" if known & {wanted, "*." + wanted.partition(".")[2]} else "mismatch"
+
+
+async def _log_in(session: Session) -> None:
+    """Credentials never travel in clear unless the operator said that there is no TLS."""
+    peer, name, secret = session.peer, session.peer.username or "", session.peer.password or ""
+    if session.tls is None and peer.tls != "none":
+        raise Over(Verdict("delayed", "auth", "policy"))
+    if "plain" in session.logins or "login" not in session.logins:
+        token = b64encode(f"\0{name}\0{secret}".encode())
+        await session.ask("auth", b"AUTH PLAIN " + token, shown=b"AUTH PLAIN " + _CREDENTIALS)
+        return
+    await session.ask("auth", b"AUTH LOGIN", 3)
+    await session.ask("auth", b64encode(name.encode()), 3, shown=_CREDENTIALS)
+    await session.ask("auth", b64encode(secret.encode()), shown=_CREDENTIALS)

@@ -1,0 +1,185 @@
+"""Reads a built mail back with another parser (the standard library's) and compares it with the letter.
+
+For ``mail/build``: the last gate before bytes may be stored and sent (RFC 5322, RFC 2045; design, section 6). What
+must agree: the set and count of headers, subject and mailboxes after decoding, the structure, the texts, and each
+file's name. Files themselves are not parsed, for speed: each is shown to consist of base64 alone, which can neither
+end a part nor start a header, and its place is parsed with a stand-in.
+"""
+
+from binascii import a2b_qp
+from dataclasses import dataclass
+from email import policy
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import Message
+from email.parser import BytesParser
+from email.utils import format_datetime, getaddresses
+from functools import lru_cache
+from itertools import zip_longest
+
+from pybase64 import b64decode
+
+from sealpost.mail.letter import File, Letter, Mailbox, UnsafeMail
+
+_PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_STAND_IN = b"LS0=\r\n"
+_SMALL = 16_384
+_LINE_LIMIT = 78
+_PARSER = BytesParser(policy=policy.compat32)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A mail in pieces: ``frame`` has one more element than there are bodies, which stand between its elements.
+
+    ``texts`` are the quoted-printable bodies (plain, HTML), ``files`` the base64 ones, each ending with CRLF.
+    """
+
+    frame: tuple[bytes, ...]
+    texts: tuple[bytes, bytes]
+    files: tuple[bytes, ...]
+
+    def mail(self) -> bytes:
+        return self._woven((*self.texts, *self.files))
+
+    def skeleton(self) -> bytes:
+        """The mail with a stand-in for each body."""
+        return self._woven((_STAND_IN,) * (2 + len(self.files)))
+
+    def _woven(self, bodies: tuple[bytes, ...]) -> bytes:
+        return b"".join(piece for pair in zip_longest(self.frame, bodies, fillvalue=b"") for piece in pair)
+
+
+def text_octets(text: str) -> bytes:
+    """A text as it shall arrive: UTF-8, CRLF, exactly one line end at the end."""
+    return (text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n") + "\n").replace("\n", "\r\n").encode()
+
+
+def check_assembly(assembly: Assembly, letter: Letter) -> None:
+    """Compares what a reader would see with what was meant.
+
+    Raises:
+        UnsafeMail: with the name of the first thing that differs.
+    """
+    skeleton = assembly.skeleton()
+    _check_lines(skeleton, "headers")
+    for body, text in zip(assembly.texts, (letter.text, letter.html), strict=True):
+        _check_text(body, text)
+    for body, file in zip(assembly.files, letter.files, strict=True):
+        _check_file(body, file)
+    message = parsed(skeleton)
+    _check_headers(message, letter)
+    _check_parts(message, letter)
+
+
+def parsed(octets: bytes) -> Message:
+    """A mail as the standard library reads it; for the start-up check as well."""
+    return _PARSER.parsebytes(octets)
+
+
+def _check_lines(octets: bytes, field: str) -> None:
+    ends = octets.count(b"\r\n")
+    if octets.count(b"\r") != ends or octets.count(b"\n") != ends or b"\0" in octets or not octets.endswith(b"\r\n"):
+        raise UnsafeMail(field)
+
+
+def _check_text(body: bytes, text: str) -> None:
+    """No octet but plain ASCII, no boundary (each holds ``=_``), short lines, and it decodes to the text."""
+    _check_lines(body, "text")
+    if body.translate(None, _PRINTABLE) or b"=_" in body or max(map(len, body.split(b"\r\n"))) > _LINE_LIMIT:
+        raise UnsafeMail("text")
+    if a2b_qp(body) != text_octets(text):
+        raise UnsafeMail("text")
+
+
+def _check_file(body: bytes, file: File) -> None:
+    """Lines of 76 characters of base64 and nothing else: line ends stand at their places, and nowhere besides."""
+    inner = body[:-2]
+    ends = inner[76::78], inner[77::78], body[-2:]
+    if ends != (b"\r" * len(ends[0]), b"\n" * len(ends[0]), b"\r\n"):
+        raise UnsafeMail("file.content")
+    if body.translate(None, _BASE64) != b"\r\n" * (len(ends[0]) + 1):
+        raise UnsafeMail("file.content")
+    if len(file.content) <= _SMALL and b64decode(body.replace(b"\r\n", b""), validate=True) != file.content:
+        raise UnsafeMail("file.content")
+
+
+def _check_headers(message: Message, letter: Letter) -> None:
+    fields = [(name.lower(), _unfolded(value)) for name, value in message.raw_items()]
+    if [name for name, _ in fields] != _expected_names(letter):
+        raise UnsafeMail("headers")
+    seen = dict(fields)
+    _same("sender", mailboxes(seen["from"]), letter.sender)
+    _same("recipient", mailboxes(seen["to"]), letter.recipient)
+    if letter.reply_to is not None:
+        _same("reply_to", mailboxes(seen["reply-to"]), letter.reply_to)
+    literal = (seen["message-id"], seen["date"], seen["content-language"])
+    if decoded(seen["subject"]) != letter.subject:
+        raise UnsafeMail("subject")
+    if literal != (letter.message_id, format_datetime(letter.date), letter.language):
+        raise UnsafeMail("headers")
+
+
+def _expected_names(letter: Letter) -> list[str]:
+    reply_to = ["reply-to"] if letter.reply_to else []
+    automatic = ["auto-submitted"] if letter.automatic else []
+    fixed = ["subject", "date", "message-id", "mime-version", "content-language"]
+    return ["from", "to", *reply_to, *fixed, *automatic, "content-type"]
+
+
+def _unfolded(value: str) -> str:
+    octets = value.encode("ascii", "surrogateescape")
+    return octets.decode("utf-8", "replace").replace("\r\n", "").strip(" ")
+
+
+def decoded(value: str) -> str:
+    """An unstructured field's value with its encoded words decoded once.
+
+    Raises:
+        UnsafeMail: it cannot be decoded.
+    """
+    try:
+        return str(make_header(decode_header(value)))
+    except (HeaderParseError, UnicodeError, LookupError) as error:
+        raise UnsafeMail("headers") from error
+
+
+@lru_cache(maxsize=4096)  # one sender writes to many: this parser is the slowest step
+def mailboxes(value: str) -> tuple[Mailbox, ...]:
+    """The mailboxes that a reader finds in an address field's value."""
+    return tuple(Mailbox(address, decoded(name)) for name, address in getaddresses([value]))
+
+
+def _same(field: str, seen: tuple[Mailbox, ...], meant: Mailbox) -> None:
+    if seen != (meant,):
+        raise UnsafeMail(field)
+
+
+def _check_parts(message: Message, letter: Letter) -> None:
+    kinds = ["multipart/alternative", "text/plain", "text/html"]
+    parts = list(message.walk())
+    if letter.files:
+        kinds.insert(0, "multipart/mixed")
+    if [part.get_content_type() for part in parts[: len(kinds)]] != kinds or any(part.defects for part in parts):
+        raise UnsafeMail("structure")
+    if any(part.get_payload() != _STAND_IN.decode("ascii").rstrip() for part in parts if not part.is_multipart()):
+        raise UnsafeMail("structure")
+    files = parts[len(kinds) :]
+    if len(files) != len(letter.files) or any(part.is_multipart() for part in files):
+        raise UnsafeMail("structure")
+    for part, file in zip(files, letter.files, strict=True):
+        _same_file(part, file)
+
+
+def _same_file(part: Message, file: File) -> None:
+    names = {_name(value) for name, value in part.get_params([], "content-disposition")[1:] if name == "filename"}
+    if part.get_content_disposition() != "attachment" or file.name not in names:
+        raise UnsafeMail("file.name")
+
+
+def _name(value: str | tuple[str | None, str | None, str]) -> str:
+    if isinstance(value, str):
+        return value
+    charset, _language, octets = value
+    return octets.encode("latin-1", "replace").decode(charset or "ascii", "replace")

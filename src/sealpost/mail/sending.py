@@ -1,0 +1,117 @@
+"""One mail through an open SMTP session.
+
+For transports. Clauses: RFC 5321 3.3 (order), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 2920
+(PIPELINING, of MAIL and RCPT only, so that no data is ever offered for a refused recipient), RFC 3461 and 6533 (DSN).
+"""
+
+from collections.abc import Awaitable, Callable
+
+from sealpost.mail.session import Over, Session, Verdict
+from sealpost.mail.transport import Envelope
+from sealpost.mail.wire import Unheard
+
+
+async def send(session: Session, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]) -> Verdict:
+    """One mail through an open session.
+
+    Args:
+        session: open, and idle.
+        envelope: checked by ``check_handover``, as the mail is.
+        mail: the exact bytes, unstuffed.
+        before_dot: awaited with all written but the final dot.
+
+    Returns:
+        The verdict of the server's answer to the dot.
+
+    Raises:
+        Over: the attempt ended before.
+        Unheard: no usable answer; ``session.stage`` says where.
+    """
+    times = session.peer.timeouts
+    session.stage, session.mails = "mail", session.mails + 1
+    await _offer(session, *_commands(session, envelope, mail))
+    session.stage = "data"
+    session.wire.say(b"DATA")
+    await session.hear("data", 3, times.data)
+    session.stage = "body"
+    await session.wire.pour(_stuffed(mail), times.block)
+    await _listen(session)
+    await before_dot()
+    await _listen(session)
+    _put_dot(session, len(mail))
+    reply = await session.hear("dot", 2, times.dot)
+    return session.judged(reply).verdict
+
+
+async def _offer(session: Session, mail: bytes, rcpt: bytes) -> None:
+    if "pipelining" not in session.extensions:
+        await session.ask("mail", mail)
+        await session.ask("rcpt", rcpt)
+        return
+    session.wire.say(mail)
+    session.wire.say(rcpt)
+    await session.hear("mail", 2, session.peer.timeouts.command)
+    await session.hear("rcpt", 2, session.peer.timeouts.command)
+
+
+def _stuffed(mail: bytes) -> bytes:
+    """RFC 5321 4.5.2."""
+    return (b"." if mail.startswith(b".") else b"") + mail.replace(b"\r\n.", b"\r\n..")
+
+
+async def _listen(session: Session) -> None:
+    """Before the dot a server has nothing to say; if it speaks, it refuses, and a 250 from there is worth nothing."""
+    if session.wire.unread:
+        raise session.judged(await session.wire.reply(session.peer.timeouts.command))
+    if not session.wire.alive:
+        raise Unheard("the connection has ended")
+
+
+def _put_dot(session: Session, octets: int) -> None:
+    """From the moment that the dot is written, silence means *uncertain*; a crash here leaves the caller's mark."""
+    session.wire.say(b".", shown=b"(%d octets, final dot)" % octets)
+    session.stage = "dot"
+
+
+def _commands(session: Session, envelope: Envelope, mail: bytes) -> tuple[bytes, bytes]:
+    """MAIL and RCPT with the parameters that the server offers.
+
+    Raises:
+        Over: failed, because the server cannot take this mail: too large, or its address or bytes beyond ASCII.
+    """
+    offered = session.extensions
+    utf8 = envelope.smtputf8 or not (envelope.mail_from + envelope.rcpt_to).isascii()
+    eight_bit = utf8 or not mail.isascii()
+    _check_offered(offered, len(mail), utf8=utf8, eight_bit=eight_bit)
+    sender, recipient = [f"MAIL FROM:<{envelope.mail_from}>"], [f"RCPT TO:<{envelope.rcpt_to}>"]
+    if "size" in offered:
+        sender.append(f"SIZE={len(mail)}")
+    if eight_bit:
+        sender.append("BODY=8BITMIME")
+    if utf8:
+        sender.append("SMTPUTF8")
+    if "dsn" in offered:
+        sender += ["RET=HDRS", *([f"ENVID={_xtext(envelope.envid)}"] if envelope.envid else [])]
+        recipient += ["NOTIFY=SUCCESS,FAILURE,DELAY", f"ORCPT={_original(envelope.rcpt_to)}"]
+    return " ".join(sender).encode(), " ".join(recipient).encode()
+
+
+def _check_offered(offered: dict[str, str], size: int, *, utf8: bool, eight_bit: bool) -> None:
+    if utf8 and "smtputf8" not in offered:
+        raise Over(Verdict("failed", "mail", "other", enhanced="5.6.7"))
+    if eight_bit and "8bitmime" not in offered:
+        raise Over(Verdict("failed", "mail", "other", enhanced="5.6.1"))
+    limit = offered.get("size", "").strip()
+    if limit.isascii() and limit.isdigit() and 0 < int(limit) < size:
+        raise Over(Verdict("failed", "mail", "too_large", enhanced="5.3.4"))
+
+
+def _xtext(text: str) -> str:
+    """RFC 3461 4."""
+    plain = (character for character in text)
+    return "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in plain)
+
+
+def _original(address: str) -> str:
+    """RFC 3461 4.2; beyond ASCII as UTF-8 itself, which SMTPUTF8 allows (RFC 6533 3)."""
+    return f"rfc822;{_xtext(address)}" if address.isascii() else f"utf-8;{address}"

@@ -1,0 +1,107 @@
+"""The state of one SMTP session, and how an attempt in it ends.
+
+For ``mail/opening`` and ``mail/sending``, which speak in it, and for transports. Clauses: RFC 5321 4.2 (replies) and
+4.5.3.2 (time-outs).
+"""
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from sealpost.mail.replies import Reply, outcome_of, reason_of
+from sealpost.mail.transport import Line, Outcome, Reason, Stage, Tls
+from sealpost.mail.wire import Unheard, Wire
+
+TlsMode = Literal["none", "opportunistic", "required"]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds to wait at each stage; the defaults are RFC 5321's (4.5.3.2), shorter where nobody is that slow."""
+
+    connect: float = 30
+    greeting: float = 120
+    command: float = 120
+    tls: float = 30
+    data: float = 120
+    block: float = 180
+    dot: float = 600
+    quit: float = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A server to talk to and how; ``context`` replaces the system's certificate authorities."""
+
+    host: str
+    port: int
+    our_name: str
+    clock: Callable[[], datetime]
+    tls: TlsMode = "opportunistic"
+    username: str | None = None
+    password: str | None = None
+    context: ssl.SSLContext | None = None
+    timeouts: Timeouts = Timeouts()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an attempt ended; ``reply`` is the one that decided, None if none did."""
+
+    outcome: Outcome
+    stage: Stage
+    reason: Reason
+    reply: Reply | None = None
+    enhanced: str | None = None
+
+
+class Over(Exception):
+    """Ends an attempt from wherever it is."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.outcome, verdict.stage)
+        self.verdict = verdict
+
+
+@dataclass(slots=True)
+class Session:
+    """An open connection past EHLO (and TLS and AUTH, where asked); ``opening`` is its dialogue up to there."""
+
+    wire: Wire
+    peer: Peer
+    stage: Stage = "connect"
+    extensions: dict[str, str] = field(default_factory=dict[str, str])
+    logins: list[str] = field(default_factory=list[str])
+    tls: Tls | None = None
+    address: str | None = None
+    opening: tuple[Line, ...] = ()
+    mails: int = 0
+
+    def judged(self, reply: Reply) -> Over:
+        outcome, reason = outcome_of(self.stage, reply), reason_of(self.stage, reply)
+        return Over(Verdict(outcome, self.stage, reason, reply, reply.enhanced))
+
+    async def hear(self, stage: Stage, digit: int, seconds: float) -> Reply:
+        """Reads one reply, which must begin with ``digit``; anything else ends the attempt."""
+        self.stage = stage
+        reply = await self.wire.reply(seconds)
+        if reply.code // 100 != digit:
+            raise self.judged(reply)
+        return reply
+
+    async def ask(self, stage: Stage, command: bytes, digit: int = 2, *, shown: bytes | None = None) -> Reply:
+        self.stage = stage
+        self.wire.say(command, shown=shown)
+        return await self.hear(stage, digit, self.peer.timeouts.command)
+
+    async def quit(self) -> None:
+        """Ends politely if the server answers at once, else just ends; nothing depends on it."""
+        try:
+            self.wire.say(b"QUIT")
+            await self.wire.reply(self.peer.timeouts.quit)
+        except Unheard:
+            pass
+        finally:
+            self.wire.close()

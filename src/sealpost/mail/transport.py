@@ -1,0 +1,130 @@
+"""What it means to hand one mail to one server: the words that every transport and its callers share.
+
+For the use cases that send (through ``Transport``) and for the evidence (through ``Handover``, which becomes the
+record's ``smtp`` extension and its TransactionLog). Clauses: RFC 5321 (SMTP), RFC 3461 (ENVID), RFC 6531 (SMTPUTF8).
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from sealpost.mail.letter import UnsafeMail
+
+Outcome = Literal["accepted", "delayed", "failed", "uncertain"]
+Reason = Literal["accepted", "unknown", "full", "policy", "unreachable", "greylisted", "content", "too_large", "other"]
+Stage = Literal[
+    "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot"
+]  # fmt: skip
+
+_PATH = re.compile("[^\x00-\x20\x7f-\x9f<>\u2028\u2029]+@[^\x00-\x20\x7f-\x9f<>@\u2028\u2029]+")
+_PATH_LIMIT = 320
+_ENVID_LIMIT = 80
+
+
+class By(StrEnum):
+    """Who spoke: client (we) or server."""
+
+    client = "c"
+    server = "s"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the dialogue, literally, without its line end, at the time it was written or had arrived."""
+
+    by: By
+    at: datetime
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The encryption of a connection.
+
+    ``certificate_sha256`` is 32 octets over the DER form; ``name_check`` is ``match``, ``mismatch`` or ``none`` (no
+    certificate or no name in it). Whether a valid chain was demanded is the policy's matter, recorded beside this.
+    """
+
+    version: str
+    cipher: str
+    certificate_sha256: bytes | None
+    name_check: str
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One recipient per transaction. ``envid`` (may be empty) comes back in delivery status notifications."""
+
+    mail_from: str
+    rcpt_to: str
+    smtputf8: bool
+    envid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What became of one attempt.
+
+    ``uncertain``: the final dot was written and no answer came, so the server may have the mail. ``stage`` is where
+    it ended; ``final`` the last line of the deciding reply, literally (empty if there was none); ``code`` and
+    ``enhanced`` from that line; ``address`` the server's IP address, None if no connection came about.
+    """
+
+    outcome: Outcome
+    stage: Stage
+    code: int | None
+    enhanced: str | None
+    final: bytes
+    reason: Reason
+    host: str
+    address: str | None
+    port: int
+    our_name: str
+    tls: Tls | None
+    transcript: tuple[Line, ...]
+    started_at: datetime
+    ended_at: datetime
+
+
+class Transport(Protocol):
+    """A way to hand mails over: to one relay, or directly to the recipient's servers."""
+
+    async def hand_over(self, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]) -> Handover:
+        """Tries once to hand one mail over.
+
+        Never raises for anything that the network or the server does. ``before_dot`` is awaited when everything but
+        the final ``.CRLF`` has been written: the caller commits a durable mark there. If it raises, the dot is not
+        sent, the connection is closed and the exception goes on to the caller.
+
+        Args:
+            envelope: sender and recipient of this transaction.
+            mail: the exact bytes, CRLF lines, ending with CRLF; unstuffed.
+            before_dot: called at most once, and always before the dot.
+
+        Raises:
+            UnsafeMail: envelope or bytes could smuggle a second command or mail; nothing was sent.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Ends idle connections politely."""
+        ...
+
+
+def check_handover(envelope: Envelope, mail: bytes) -> None:
+    """Refuses what could end a command or a mail early (SMTP smuggling, CVE-2023-51764).
+
+    Raises:
+        UnsafeMail: an address with a space, control or angle bracket, or bytes with a bare CR, bare LF or NUL.
+    """
+    for field, path in (("mail_from", envelope.mail_from), ("rcpt_to", envelope.rcpt_to)):
+        if len(path) > _PATH_LIMIT or not _PATH.fullmatch(path):
+            raise UnsafeMail(field)
+    if len(envelope.envid) > _ENVID_LIMIT or not envelope.envid.isascii():
+        raise UnsafeMail("envid")
+    ends = mail.count(b"\r\n")
+    if mail.count(b"\r") != ends or mail.count(b"\n") != ends or b"\0" in mail or not mail.endswith(b"\r\n"):
+        raise UnsafeMail("mail")

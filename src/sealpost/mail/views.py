@@ -1,0 +1,118 @@
+"""What each kind of mail shows: one frozen view per kind, filled by a use case.
+
+All times are instants with an offset; ``zone`` is the account's, in which they are shown; ``language`` is one of
+``sealpost.text.catalogue.LANGUAGES``. Kinds and their contents: contract 8 (recipient) and 9 (sender).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the content: size in octets, ``sha256`` in hexadecimal."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementView:
+    """``subject`` is None where the account hides it; ``host`` is where the button must lead."""
+
+    language: str
+    sender_name: str
+    sender_email: str
+    account_name: str
+    subject: str | None
+    submitted_at: datetime
+    collect_until: datetime
+    zone: ZoneInfo
+    link: str
+    host: str
+    reference: str
+    check_url: str
+    reminder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContentView:
+    """The registered e-mail itself: ``body_text`` or ``body_html``; the latter has passed the allow-list and goes in as it is."""
+
+    language: str
+    sender_name: str
+    sender_email: str
+    account_name: str
+    subject: str
+    submitted_at: datetime
+    accepted_at: datetime
+    zone: ZoneInfo
+    reference: str
+    parts: tuple[Part, ...]
+    body_text: str | None = None
+    body_html: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TooLargeView:
+    """Instead of the content, when the recipient's server does not take mails of that size."""
+
+    language: str
+    sender_name: str
+    sender_email: str
+    account_name: str
+    subject: str
+    submitted_at: datetime
+    accepted_at: datetime
+    collect_until: datetime
+    zone: ZoneInfo
+    link: str
+    host: str
+    reference: str
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationView:
+    """To the sender, at once."""
+
+    language: str
+    recipient_email: str
+    subject: str
+    submitted_at: datetime
+    zone: ZoneInfo
+    reference: str
+    ticket_url: str
+    expire_at: datetime
+    remind_at: datetime | None
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeView:
+    """To the sender, about a status; ``timeline`` has (time, status name, detail or empty), oldest first."""
+
+    language: str
+    status_name: str
+    at: datetime
+    recipient_email: str
+    subject: str
+    zone: ZoneInfo
+    reference: str
+    ticket_url: str
+    timeline: tuple[tuple[datetime, str, str], ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationView:
+    """To a new user of the dashboard."""
+
+    language: str
+    account_name: str
+    email: str
+    link: str
+    valid_until: datetime
+    zone: ZoneInfo

@@ -1,0 +1,101 @@
+"""Settings: one frozen object, each field with type, default and a line of help. Read by cli and bootstrap alone.
+
+Every field can be set by an environment variable: ``SEALPOST_`` and its name in capitals; the database also by
+``DATABASE_URL``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+SYSTEM_FOLDER = Path("/var/lib/sealpost")
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be; the sentence names its variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this installation runs."""
+
+    data: Path = _setting(  # noqa: RUF009 - a field specifier; the default is immutable
+        SYSTEM_FOLDER, "folder for content, keys and, without DATABASE_URL, the database"
+    )
+    database_url: str = _setting("", "PostgreSQL 15 or newer; empty: an embedded server in the data folder")
+    base_url: str = _setting("http://127.0.0.1:8025", "public address, without a slash at the end")
+    bind: str = _setting("127.0.0.1", "address to listen on; behind a proxy that ends TLS")
+    port: int = _setting(8025, "port to listen on")
+    proxies: str = _setting("", "addresses of trusted proxies whose X-Forwarded-For is believed, comma-separated")
+    pool: int = _setting(20, "database connections of each process at most")
+    smtp_host: str = _setting("127.0.0.1", "host that all mail is handed to")
+    smtp_port: int = _setting(25, "its port")
+    smtp_tls: str = _setting("opportunistic", "none, opportunistic or required")
+    smtp_user: str = _setting("", "name for AUTH; empty: none")
+    smtp_password: str = _setting("", "password for AUTH")
+    our_name: str = _setting("localhost", "name that EHLO gives")
+    mail_domain: str = _setting("localhost", "domain of our own addresses, Message-IDs and return paths")
+    service_name: str = _setting("Sealpost", "name on pages and mails")
+    legal_name: str = _setting("", "legal name of the operator, as evidence states it")
+    legal_id: str = _setting("", "its identifier, as NTRNL-12345678")
+    environment: str = _setting("live", "live or test; stands in every record")
+    commit: str = _setting("unknown", "commit of the running software, as evidence states it")
+    max_request: int = _setting(36_000_000, "octets of a send request at most")
+    max_decoded: int = _setting(25_000_000, "decoded octets of a message at most")
+
+    @property
+    def content(self) -> Path:
+        return self.data / "content"
+
+    @property
+    def keys(self) -> Path:
+        return self.data / "keys"
+
+    @property
+    def spool(self) -> Path:
+        return self.data / "spool"
+
+
+def read_settings(variables: Mapping[str, str] = os.environ, **given: Any) -> Settings:
+    """The settings of this process.
+
+    Args:
+        variables: environment variables; empty ones count as unset.
+        given: values from the command line, which win.
+
+    Raises:
+        SettingsError: a number that is none, an unknown choice.
+    """
+    values: dict[str, Any] = {}
+    for one in fields(Settings):
+        text = variables.get(f"SEALPOST_{one.name.upper()}", "")
+        if one.name == "database_url":
+            text = text or variables.get("DATABASE_URL", "")
+        if text:
+            values[one.name] = _value(one.name, text, one.default)
+    settings = Settings(**{**values, **given})
+    if settings.smtp_tls not in {"none", "opportunistic", "required"}:
+        raise SettingsError("SEALPOST_SMTP_TLS must be none, opportunistic or required")
+    if settings.environment not in {"live", "test"}:
+        raise SettingsError("SEALPOST_ENVIRONMENT must be live or test")
+    if not settings.base_url.startswith(("http://", "https://")) or settings.base_url.endswith("/"):
+        raise SettingsError("SEALPOST_BASE_URL must begin with http(s):// and end without a slash")
+    return settings
+
+
+def _value(name: str, text: str, default: Any) -> Any:
+    if isinstance(default, Path):
+        return Path(text)
+    if isinstance(default, int):
+        if not text.isdigit():
+            raise SettingsError(f"SEALPOST_{name.upper()} must be a number")
+        return int(text)
+    return text

@@ -1,0 +1,71 @@
+"""API credentials: clients (OAuth and web service) and the access tokens issued to them. Only hashes are here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from sealpost.store.pool import Runner
+
+CLIENT = """select c.id, c.name, c.kind, c.role, c.account_id, c.secret_hash, a.name as account_name, a.language,
+                   a.time_zone, a.suspended_at is not null as suspended
+            from clients c join accounts a on a.id = c.account_id where c.revoked_at is null and """
+
+
+async def add_client(
+    connection: Runner, account_id: int, kind: str, name: str, secret_hash: bytes, role: str, now: datetime
+) -> int | None:
+    """The new client's id, or None: the name is taken."""
+    try:
+        return await connection.fetchval(
+            """insert into clients (account_id, kind, name, secret_hash, role, created_at)
+               values ($1, $2, $3, $4, $5, $6) returning id""",
+            account_id,
+            kind,
+            name,
+            secret_hash,
+            role,
+            now,
+        )
+    except asyncpg.UniqueViolationError:
+        return None
+
+
+async def client_by_name(runner: Runner, name: str, kind: str) -> Any:
+    return await runner.fetchrow(CLIENT + "c.name = $1 and c.kind = $2", name, kind)
+
+
+async def add_token(runner: Runner, sha256: bytes, client_id: int, issued_at: datetime, expires_at: datetime) -> None:
+    """A new access token; tokens of this client that have ended are removed on the way."""
+    await runner.execute("delete from access_tokens where client_id = $1 and expires_at < $2", client_id, issued_at)
+    await runner.execute(
+        "insert into access_tokens (hash, client_id, issued_at, expires_at) values ($1, $2, $3, $4)",
+        sha256,
+        client_id,
+        issued_at,
+        expires_at,
+    )
+
+
+async def client_by_token(runner: Runner, sha256: bytes, now: datetime) -> Any:
+    """The client of a live token, with ``issued_at`` and ``expires_at``, or None."""
+    return await runner.fetchrow(
+        CLIENT.replace("select ", "select k.issued_at, k.expires_at, ", 1).replace(
+            "from clients c", "from access_tokens k join clients c on c.id = k.client_id", 1
+        )
+        + "k.hash = $1 and k.revoked_at is null and k.expires_at > $2",
+        sha256,
+        now,
+    )
+
+
+async def revoke_token(runner: Runner, sha256: bytes, client_id: int, now: datetime) -> None:
+    """Ends a token of this client; another client's, or none, is left alone without a word (RFC 7009, section 2.2)."""
+    await runner.execute(
+        "update access_tokens set revoked_at = $3 where hash = $1 and client_id = $2 and revoked_at is null",
+        sha256,
+        client_id,
+        now,
+    )

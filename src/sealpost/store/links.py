@@ -1,0 +1,47 @@
+"""Link tokens: what opens a ticket's pages. Only hashes of the secrets are here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sealpost.store.pool import Connection, Runner
+
+
+async def add(
+    connection: Connection, sha256: bytes, ticket_id: UUID, purpose: str, expires_at: datetime, now: datetime
+) -> None:
+    """A new link to a ticket's pages."""
+    await connection.execute(
+        "insert into link_tokens (hash, ticket_id, purpose, expires_at, created_at) values ($1, $2, $3, $4, $5)",
+        sha256,
+        ticket_id,
+        purpose,
+        expires_at,
+        now,
+    )
+
+
+async def token_of(runner: Runner, sha256: bytes, now: datetime) -> str | None:
+    """The ticket token that a live link leads to. Links of suspended accounts are dead."""
+    return await runner.fetchval(
+        """select t.token from link_tokens l join tickets t on t.id = l.ticket_id join accounts a on a.id = t.account_id
+           where l.hash = $1 and l.expires_at > $2 and a.suspended_at is null""",
+        sha256,
+        now,
+    )
+
+
+async def opened(runner: Runner, token: str, hashes: Sequence[bytes], now: datetime) -> tuple[UUID, bytes] | None:
+    """The ticket's id, and which of the hashes opens it."""
+    row = await runner.fetchrow(
+        """select t.id, l.hash from tickets t join link_tokens l on l.ticket_id = t.id
+           join accounts a on a.id = t.account_id
+           where t.token = $1 and l.hash = any($2) and l.expires_at > $3 and a.suspended_at is null
+           limit 1""",
+        token,
+        list(hashes),
+        now,
+    )
+    return (row["id"], row["hash"]) if row else None

@@ -1,0 +1,49 @@
+"""The records table: append only. Its rows are the truth; everything else about a ticket follows from them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sealpost.domain.records import Record
+from sealpost.store.pool import Connection, Runner
+from sealpost.store.tickets import insert_sql
+
+COLUMNS = "ticket_id seq kind evidence_id at octets sha256 salt".split()
+INSERT = insert_sql("records", COLUMNS)
+
+
+def row(ticket_id: UUID, record: Record, salt: bytes) -> tuple[Any, ...]:
+    """The values of one row, in the order of ``COLUMNS``."""
+    return (
+        ticket_id,
+        record.seq,
+        record.kind,
+        record.evidence_id,
+        record.at,
+        record.octets,
+        record.sha256,
+        salt,
+    )
+
+
+async def append(connection: Connection, ticket_id: UUID, record: Record, salt: bytes) -> None:
+    """Adds one record; the caller holds the ticket's lock.
+
+    Raises:
+        asyncpg.UniqueViolationError: the place is taken or there is a decision already.
+    """
+    await connection.execute(INSERT, *row(ticket_id, record, salt))
+
+
+async def kinds(connection: Connection, ticket_id: UUID) -> set[str]:
+    """The kinds of record that the ticket has."""
+    rows = await connection.fetch("select distinct kind from records where ticket_id = $1", ticket_id)
+    return {row["kind"] for row in rows}
+
+
+async def of_ticket(runner: Runner, ticket_id: UUID) -> list[Any]:
+    """Rows (seq, kind, at, octets, sha256) in the order of the chain."""
+    return await runner.fetch(
+        "select seq, kind, at, octets, sha256 from records where ticket_id = $1 order by seq", ticket_id
+    )

@@ -1,0 +1,269 @@
+"""Messages and tickets: the submit transaction's rows, the locked ticket, deadlines, lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sealpost.domain.content import Part
+from sealpost.domain.records import Subject
+from sealpost.domain.ticket import TicketState
+from sealpost.store.pool import Connection, Runner
+
+MESSAGE_COLUMNS = (
+    "id account_id sender_email sender_name subject parts segment offset length nonce wrapped_key submitted_at"
+).split()
+TICKET_COLUMNS = (
+    "id token account_id message_id recipient_email recipient_key recipient_name language own_id own_guid campaign "
+    "address_basis delegate method authenticated_at submitted_at remind_at expire_at due_at status last_seq last_sha256"
+).split()
+
+
+def insert_sql(table: str, columns: Sequence[str]) -> str:
+    """An insert of one row with all of ``columns``, in their order."""
+    names = ", ".join(f'"{column}"' for column in columns)
+    places = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
+    return f"insert into {table} ({names}) values ({places})"
+
+
+INSERT_MESSAGE = insert_sql("messages", MESSAGE_COLUMNS)
+INSERT_TICKET = insert_sql("tickets", TICKET_COLUMNS)
+
+
+def parts_to_json(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """The ``parts`` column: sizes in octets, fingerprints in hexadecimal."""
+    return [
+        {"name": part.name, "content_type": part.content_type, "size": part.size, "sha256": part.sha256.hex()}
+        for part in parts
+    ]
+
+
+def parts_from_json(column: list[dict[str, Any]]) -> tuple[Part, ...]:
+    return tuple(
+        Part(part["name"], part["content_type"], part["size"], bytes.fromhex(part["sha256"])) for part in column
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a message's or a mail's ciphertext lies, and its key (None once erased)."""
+
+    owner: UUID
+    segment: UUID
+    offset: int
+    length: int
+    nonce: bytes
+    wrapped_key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket with its message and its account, as the use cases read it."""
+
+    id: UUID
+    account_id: int
+    account_name: str
+    account_language: str
+    zone: str
+    subject_hidden: bool
+    notices: tuple[str, ...]
+    sender_name: str
+    subject: str
+    language: str
+    recipient_key: str
+    own_guid: str
+    campaign: str
+    address_basis: str
+    remind_at: datetime | None
+    reason: str
+    evidence: Subject
+    content: Stored
+    state: TicketState
+    last_seq: int
+    last_sha256: bytes
+
+    @property
+    def token(self) -> str:
+        return self.evidence.ticket_token
+
+
+READ = """
+    select t.*, a.name as account_name, a.language as account_language, a.time_zone, a.subject_hidden, a.notices,
+           m.sender_email, m.sender_name, m.subject, m.parts, m.segment, m."offset", m.length, m.nonce, m.wrapped_key
+    from tickets t join messages m on m.id = t.message_id join accounts a on a.id = t.account_id
+"""
+
+
+def _ticket(row: Any) -> Ticket:
+    return Ticket(
+        id=row["id"],
+        account_id=row["account_id"],
+        account_name=row["account_name"],
+        account_language=row["account_language"],
+        zone=row["time_zone"],
+        subject_hidden=row["subject_hidden"],
+        notices=tuple(row["notices"]),
+        sender_name=row["sender_name"],
+        subject=row["subject"],
+        language=row["language"],
+        recipient_key=row["recipient_key"],
+        own_guid=row["own_guid"],
+        campaign=row["campaign"],
+        address_basis=row["address_basis"],
+        remind_at=row["remind_at"],
+        reason=row["reason"],
+        evidence=_subject(row),
+        content=Stored(
+            row["message_id"], row["segment"], row["offset"], row["length"], row["nonce"], row["wrapped_key"]
+        ),
+        state=TicketState(
+            row["expire_at"], row["decision"], row["status"], row["reached_at"], row["could_know_at"], row["decided_at"]
+        ),
+        last_seq=row["last_seq"],
+        last_sha256=row["last_sha256"],
+    )
+
+
+def _subject(row: Any) -> Subject:
+    return Subject(
+        ticket_token=row["token"],
+        submitted_at=row["submitted_at"],
+        account_name=row["account_name"],
+        sender_email=row["sender_email"],
+        delegate=row["delegate"],
+        method=row["method"],
+        authenticated_at=row["authenticated_at"],
+        recipient_email=row["recipient_email"],
+        recipient_name=row["recipient_name"],
+        own_id=row["own_id"],
+        parts=parts_from_json(row["parts"]),
+    )
+
+
+async def lock(connection: Connection, ticket_id: UUID) -> Ticket:
+    """The ticket, locked until the transaction ends: whoever appends a record holds this lock.
+
+    Raises:
+        LookupError: there is none.
+    """
+    row = await connection.fetchrow(READ + " where t.id = $1 for update of t", ticket_id)
+    if row is None:
+        raise LookupError(ticket_id)
+    return _ticket(row)
+
+
+async def by_id(runner: Runner, ticket_id: UUID) -> Ticket:
+    """The ticket without a lock.
+
+    Raises:
+        LookupError: there is none.
+    """
+    row = await runner.fetchrow(READ + " where t.id = $1", ticket_id)
+    if row is None:
+        raise LookupError(ticket_id)
+    return _ticket(row)
+
+
+async def by_token(runner: Runner, token: str, account_id: int) -> Ticket | None:
+    """A ticket of this account."""
+    row = await runner.fetchrow(READ + " where t.token = $1 and t.account_id = $2", token, account_id)
+    return _ticket(row) if row else None
+
+
+async def id_of(runner: Runner, token: str, account_id: int) -> UUID | None:
+    return await runner.fetchval("select id from tickets where token = $1 and account_id = $2", token, account_id)
+
+
+async def save_state(connection: Connection, ticket: Ticket, state: TicketState, last: tuple[int, bytes]) -> None:
+    """Writes what the records now say, and the end of the chain. A decision ends the reminder; expiry has passed."""
+    await connection.execute(
+        """update tickets set decision = $2, status = $3, reached_at = $4, could_know_at = $5, decided_at = $6,
+               last_seq = $7, last_sha256 = $8,
+               remind_at = case when $2::text is null then remind_at end,
+               due_at = case when $2::text is null then due_at end
+           where id = $1""",
+        ticket.id,
+        state.decision,
+        state.status,
+        state.reached_at,
+        state.could_know_at,
+        state.decided_at,
+        *last,
+    )
+
+
+async def set_reason(connection: Connection, ticket_id: UUID, reason: str) -> None:
+    await connection.execute("update tickets set reason = $2 where id = $1", ticket_id, reason)
+
+
+async def reminder_planned(connection: Connection, ticket_id: UUID) -> None:
+    """The reminder's mail exists, or will never be: only expiry is left."""
+    await connection.execute(
+        "update tickets set remind_at = null, due_at = case when decision is null then expire_at end where id = $1",
+        ticket_id,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A ticket whose next deadline has come."""
+
+    id: UUID
+    remind: bool
+    expire: bool
+
+
+async def take_due(connection: Connection, now: datetime, look_again: datetime, limit: int) -> list[Due]:
+    """Undecided tickets with a deadline in the past, marked to be looked at again if their job is lost."""
+    rows = await connection.fetch(
+        """with due as (
+               select id from tickets where due_at <= $1 order by due_at limit $3 for update skip locked
+           )
+           update tickets t set due_at = case when t.decision is null then $2::timestamptz end
+           from due where t.id = due.id
+           returning t.id, t.decision, t.remind_at, t.expire_at""",
+        now,
+        look_again,
+        limit,
+    )
+    return [
+        Due(
+            row["id"],
+            remind=row["remind_at"] is not None and row["remind_at"] <= now < row["expire_at"],
+            expire=row["expire_at"] <= now,
+        )
+        for row in rows
+        if row["decision"] is None
+    ]
+
+
+async def page(runner: Runner, account_id: int, before: UUID | None, limit: int) -> list[Any]:
+    """Rows of an account's tickets, newest first, older than ``before`` (keyset on the UUIDv7)."""
+    return await runner.fetch(
+        """select t.id, t.token, t.recipient_email, t.recipient_name, m.subject, t.status, t.submitted_at, t.decision,
+                  t.own_id, t.campaign
+           from tickets t join messages m on m.id = t.message_id
+           where t.account_id = $1 and ($2::uuid is null or t.id < $2)
+           order by t.id desc limit $3""",
+        account_id,
+        before,
+        limit,
+    )
+
+
+async def committed_end(runner: Runner, segment: UUID) -> int:
+    """The highest end, in octets, that any row names in a segment; 0 if none does."""
+    return await runner.fetchval(
+        """select greatest(
+               (select "offset" + length from messages where segment = $1 order by "offset" desc limit 1),
+               (select "offset" + length from mails where segment = $1 order by "offset" desc limit 1), 0)""",
+        segment,
+    )
+
+
+async def exist(runner: Runner, ids: Sequence[UUID]) -> bool:
+    """Whether all of these tickets exist."""
+    return await runner.fetchval("select count(*) from tickets where id = any($1)", list(ids)) == len(ids)

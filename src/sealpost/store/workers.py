@@ -1,0 +1,61 @@
+"""Who may hold claims. A worker is alive while its session holds its advisory lock and its beat is fresh."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sealpost.store.pool import Connection, Pool
+
+STALE = "30 seconds"  # no beat for so long: frozen, or cut off
+GRACE = "3 seconds"  # a lost connection comes back faster
+RESTARTED = "20 seconds"  # after a restart of the database every worker needs a moment to take its lock again
+
+
+def lock_key(worker: UUID) -> int:
+    """The advisory lock of a worker: 63 bits of its id."""
+    return worker.int & 0x7FFF_FFFF_FFFF_FFFF
+
+
+async def enlist(session: Connection, worker: UUID) -> None:
+    """Makes a worker known. ``session`` is its own connection: the lock lives as long as it does."""
+    await session.execute("select pg_advisory_lock($1)", lock_key(worker))
+    await session.execute(
+        "insert into workers (id, lock_key, beat_at) values ($1, $2, now()) on conflict (id) do update set beat_at = now()",
+        worker,
+        lock_key(worker),
+    )
+
+
+async def beat(session: Connection, worker: UUID) -> bool:
+    """Says that the worker lives; False when it has been given up meanwhile."""
+    return bool(await session.fetchval("update workers set beat_at = now() where id = $1 returning true", worker))
+
+
+async def give_up_dead(connection: Connection, now: datetime) -> int:
+    """Frees what dead workers had claimed and makes it due now; says how many mails.
+
+    A dead one no longer holds its lock (its process or connection is gone) or has not beaten for a while (frozen). A
+    frozen one that thaws finds its claims' epochs raised, or their ``claimed_by`` empty, and cannot write.
+    """
+    rows = await connection.fetch(
+        f"""with dead as (
+               delete from workers w where beat_at < now() - interval '{STALE}' or (
+                   beat_at < now() - interval '{GRACE}'
+                   and pg_postmaster_start_time() < now() - interval '{RESTARTED}'
+                   and not exists (
+                   select 1 from pg_locks k where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
+                     and k.database = (select oid from pg_database where datname = current_database())
+                     and (k.classid::bigint << 32 | k.objid::bigint) = w.lock_key))
+               returning id
+           )
+           update mails m set claimed_by = null, due_at = $1 from dead where m.claimed_by = dead.id returning m.id""",
+        now,
+    )
+    return len(rows)
+
+
+async def retire(pool: Pool, worker: UUID, now: datetime) -> None:
+    """A clean stop: what it still claimed is free at once."""
+    await pool.execute("update mails set claimed_by = null, due_at = $2 where claimed_by = $1", worker, now)
+    await pool.execute("delete from workers where id = $1", worker)

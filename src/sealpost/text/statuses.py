@@ -1,0 +1,45 @@
+"""The words of the status table (contract 6), in each language.
+
+For pages, notices and the XML interface's ``statusomschrijving``. The names are the stable ones; the numbers live
+with the ticket in the domain.
+"""
+
+from sealpost.text.catalogue import marked, translator
+
+STATUS_TEXTS = {
+    "submitted": marked("Registered e-mail received"),
+    "announcement_offered": marked("Announcement offered"),
+    "announcement_uncertain": marked("Announcement: outcome unknown"),
+    "announcement_accepted": marked("Announcement accepted by mail server"),
+    "announcement_delayed": marked("Announcement delayed"),
+    "announcement_failed": marked("Announcement not delivered"),
+    "announcement_opened": marked("Announcement viewed"),
+    "recipient_identified": marked("Recipient identified"),
+    "identification_failed": marked("Identification failed"),
+    "accepted": marked("Accepted by recipient"),
+    "content_offered": marked("Registered e-mail offered"),
+    "content_delayed": marked("Registered e-mail delayed"),
+    "content_delivered": marked("Registered e-mail delivered"),
+    "content_failed": marked("Registered e-mail not delivered"),
+    "signed": marked("Signed by recipient"),
+    "refused": marked("Refused by recipient"),
+    "expired": marked("Collection term ended"),
+    "withdrawn": marked("Withdrawn by sender"),
+    "reminder_offered": marked("Reminder of registered e-mail sent"),
+    "reminder_accepted": marked("Reminder accepted by mail server"),
+    "reminder_failed": marked("Reminder not delivered"),
+    "content_erased": marked("Content erased"),
+}
+
+
+def status_text(name: str, language: str) -> str:
+    """What a status is called.
+
+    Args:
+        name: a stable name of contract 6, such as ``announcement_accepted``.
+        language: one of ``LANGUAGES``.
+
+    Raises:
+        KeyError: no such status.
+    """
+    return translator(language).gettext(STATUS_TEXTS[name])

@@ -1,0 +1,87 @@
+"""Send the accepted registered e-mail, body and attachments, to the recipient's own mailbox (contract, section 8.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sealpost.domain.content import Part
+from sealpost.mail import views
+from sealpost.mail.html_body import shown
+from sealpost.mail.letter import File
+from sealpost.mail.transport import Handover
+from sealpost.store import mails, tickets
+from sealpost.store.pool import Connection
+from sealpost.usecases.chain import plan_mail
+from sealpost.usecases.handover import Draft, Sending, hand_over, opened
+from sealpost.usecases.letters import to_recipient
+from sealpost.usecases.service import Service
+
+
+async def deliver(service: Service, mail_id: UUID) -> None:
+    """Makes one attempt at the content mail. Too large for the server: a mail with a collection link follows."""
+
+    async def compose(held: mails.Claim, ticket: tickets.Ticket | None) -> Draft | None:
+        return await _content(service, held, ticket)
+
+    async def too_large(connection: Connection, _held: mails.Claim, ticket: tickets.Ticket, handover: Handover) -> None:
+        if handover.outcome == "failed" and handover.reason == "too_large":
+            await plan_mail(service, connection, ticket.account_id, "collection", ticket.id)
+
+    await hand_over(service, mail_id, Sending(compose, "content", taken="delivered", afterwards=too_large))
+
+
+async def _content(service: Service, held: mails.Claim, ticket: tickets.Ticket | None) -> Draft | None:
+    if ticket is None or ticket.state.decision != "accepted" or ticket.state.decided_at is None:
+        return None
+    if held.built:  # its exact bytes are kept; nothing is composed again
+        return Draft(to_recipient(service, held, ticket, service.composer.content(_view(ticket, ""))))
+    octets = await opened(service, service.content_vault.open, ticket.content)
+    files = [
+        File(shown_name(part), part.content_type, content)
+        for part, content in zip(ticket.evidence.parts, split(ticket.evidence.parts, octets), strict=True)
+    ]
+    composed = service.composer.content(_view(ticket, files[0].content.decode()))
+    return Draft(to_recipient(service, held, ticket, composed, tuple(files)))
+
+
+def _view(ticket: tickets.Ticket, body: str) -> views.ContentView:
+    evidence = ticket.evidence
+    html = evidence.parts[0].content_type.startswith("text/html")
+    return views.ContentView(
+        language=ticket.language,
+        sender_name=ticket.sender_name,
+        sender_email=evidence.sender_email,
+        account_name=ticket.account_name,
+        subject=ticket.subject,
+        submitted_at=evidence.submitted_at,
+        accepted_at=ticket.state.decided_at or evidence.submitted_at,
+        zone=ZoneInfo(ticket.zone),
+        reference=ticket.token,
+        body_text=None if html else body,
+        body_html=shown(body) if html else None,
+        parts=listed(evidence.parts),
+    )
+
+
+def listed(parts: Sequence[Part]) -> tuple[views.Part, ...]:
+    """The parts as mails list them, with their fingerprints."""
+    return tuple(views.Part(shown_name(part), part.size, part.sha256.hex()) for part in parts)
+
+
+def shown_name(part: Part) -> str:
+    """A part's file name; the body's is ``message.txt`` or ``message.html``."""
+    if part.name != "message_body":
+        return part.name
+    return "message.html" if part.content_type.startswith("text/html") else "message.txt"
+
+
+def split(parts: Sequence[Part], octets: bytes) -> list[bytes]:
+    """The parts of a message's content, which lie one behind the other."""
+    pieces: list[bytes] = []
+    begin = 0
+    for part in parts:
+        pieces.append(octets[begin : begin + part.size])
+        begin += part.size
+    return pieces

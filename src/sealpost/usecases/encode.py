@@ -1,0 +1,171 @@
+"""A submission's content: strict base64 undone, every part fingerprinted, all of it encrypted under one fresh key.
+
+Small content in one go; large content in pieces of some 48 kB into an unnamed file, so that a 10 MB upload costs no
+10 MB of memory. The parts lie one behind the other: the body first, then the attachments in their order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import pybase64
+
+from sealpost.content.placement import Blob
+from sealpost.content.spool import Spool
+from sealpost.content.vault import Sealed, Sealing
+from sealpost.domain.content import BODY, Part, file_name, media_type
+from sealpost.domain.errors import InvalidInput, TooLarge
+from sealpost.domain.parties import paragraph
+from sealpost.mail.html_body import check_html, is_html
+from sealpost.usecases.service import Limits, Service
+from sealpost.usecases.submit_message import Attachment
+
+HEAD = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The content as it came."""
+
+    body: str
+    attachments: Sequence[Attachment]
+    large: bool
+
+
+@dataclass(slots=True)
+class Enclosed:
+    """The content as it will be stored: ciphertext, what opens it, and what it is."""
+
+    blob: Blob
+    sealed: Sealed
+    parts: tuple[Part, ...]
+
+    def close(self) -> None:
+        """Lets a spool file go."""
+        if isinstance(self.blob, Spool):
+            self.blob.close()
+
+
+def enclose(service: Service, message_id: UUID, content: Encoded) -> Enclosed:
+    """Decodes, fingerprints and encrypts.
+
+    Args:
+        service: for vault, limits and spool folder.
+        message_id: the owner that the ciphertext is bound to.
+        content: as it came.
+
+    Raises:
+        InvalidInput, TooLarge: naming the field.
+        ContentUnavailable: no spool space.
+    """
+    if len(content.attachments) > service.limits.attachments:
+        raise TooLarge("attachments", f"at most {service.limits.attachments} are taken")
+    body, octets = _body(service.limits, content.body)
+    if content.large:
+        return _enclose_large(service, message_id, body, octets, content.attachments)
+    parts, pieces, total = [body], [octets], len(octets)
+    for index, attachment in enumerate(content.attachments):
+        decoded = b"".join(decoded_pieces(f"attachments[{index}].attachment", attachment.encoded))
+        total = _within(service.limits, total + len(decoded))
+        parts.append(_part(index, attachment, decoded[:HEAD], len(decoded), hashlib.sha256(decoded).digest()))
+        pieces.append(decoded)
+    ciphertext, sealed = service.content_vault.seal(message_id, b"".join(pieces))
+    return Enclosed(ciphertext, sealed, tuple(parts))
+
+
+def _body(limits: Limits, text: str) -> tuple[Part, bytes]:
+    paragraph(BODY, text, limits.body_text)
+    if not text.strip():
+        raise InvalidInput(BODY, "is empty")
+    html = is_html(text)
+    if html:
+        check_html(BODY, text)
+    octets = text.encode()
+    content_type = "text/html; charset=utf-8" if html else "text/plain; charset=utf-8"
+    return Part(BODY, content_type, len(octets), hashlib.sha256(octets).digest()), octets
+
+
+def _part(index: int, attachment: Attachment, head: bytes, size: int, sha256: bytes) -> Part:
+    field = f"attachments[{index}]"
+    name = file_name(f"{field}.attachment_name", attachment.name)
+    return Part(name, media_type(f"{field}.attachment_type", attachment.content_type, head), size, sha256)
+
+
+def _within(limits: Limits, total: int) -> int:
+    if total > limits.decoded:
+        raise TooLarge("attachments", f"more than {limits.decoded} octets decoded in all")
+    return total
+
+
+def _enclose_large(
+    service: Service, message_id: UUID, body: Part, octets: bytes, attachments: Sequence[Attachment]
+) -> Enclosed:
+    spool = Spool(service.spool_folder)
+    try:
+        sealing = service.content_vault.sealing(message_id)
+        spool.write(sealing.update(octets))
+        parts, total = [body], len(octets)
+        for index, attachment in enumerate(attachments):
+            part = _seal_part(index, attachment, sealing, spool, service.limits.decoded - total)
+            total = _within(service.limits, total + part.size)
+            parts.append(part)
+        spool.write(sealing.finish())
+    except BaseException:
+        spool.close()
+        raise
+    return Enclosed(spool, sealing.sealed, tuple(parts))
+
+
+def _seal_part(index: int, attachment: Attachment, sealing: Sealing, spool: Spool, room: int) -> Part:
+    fingerprint, size, head = hashlib.sha256(), 0, b""
+    for piece in decoded_pieces(f"attachments[{index}].attachment", attachment.encoded):
+        size += len(piece)
+        if size > room:
+            raise TooLarge("attachments", "more octets decoded in all than are taken")
+        head = head or piece[:HEAD]
+        fingerprint.update(piece)
+        spool.write(sealing.update(piece))
+    return _part(index, attachment, head, size, fingerprint.digest())
+
+
+def decoded_pieces(field: str, encoded: Iterable[bytes]) -> Iterator[bytes]:
+    """Strict base64 (RFC 4648, section 4), piece by piece: no foreign character, right padding, no stray bits.
+
+    Args:
+        field: the field's name for the error.
+        encoded: the text in pieces of any size.
+
+    Raises:
+        InvalidInput: naming the field.
+    """
+    rest, ended = b"", False
+    for piece in encoded:
+        text = rest + piece if rest else piece
+        whole = len(text) - len(text) % 4
+        rest = bytes(text[whole:])
+        if whole:
+            if ended:
+                raise InvalidInput(field, "is not valid base64")
+            last = bytes(text[whole - 4 : whole])
+            ended = last.endswith(b"=")
+            yield _decoded(field, text[:whole] if whole < len(text) else text, last)
+    if rest:
+        raise InvalidInput(field, "is not valid base64")
+
+
+def _decoded(field: str, text: bytes, last: bytes) -> bytes:
+    try:
+        decoded = pybase64.b64decode(text, validate=True)
+    except ValueError:
+        raise InvalidInput(field, "is not valid base64") from None
+    # Padding in the middle, and stray bits behind the last octet, would be a second way to write the same octets.
+    padding = last.count(b"=")
+    if (
+        len(decoded) != len(text) // 4 * 3 - padding
+        or pybase64.b64encode(decoded[len(decoded) + padding - 3 :]) != last
+    ):
+        raise InvalidInput(field, "is not valid base64")
+    return decoded

@@ -1,0 +1,22 @@
+"""End a ticket's term when nobody decided."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sealpost.domain.records import Event
+from sealpost.store import tickets
+from sealpost.usecases.chain import record
+from sealpost.usecases.database import transaction
+from sealpost.usecases.service import Service
+
+
+async def expire(service: Service, ticket_id: UUID) -> None:
+    """Records the expiry, dated at the instant when the term ended, if it has ended and nothing was decided."""
+    async with transaction(service) as connection:
+        ticket = await tickets.lock(connection, ticket_id)
+        now = service.clock.now()
+        if ticket.state.decision or now < ticket.state.expire_at:
+            return
+        reason = ("term-over", "the collection term ended without a decision")
+        await record(service, connection, ticket, [Event("expired", ticket.state.expire_at, now, (reason,))])

@@ -1,0 +1,91 @@
+"""The strict reading of a submission's fields: every one checked, the one at fault named (contract, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+from sealpost.domain.errors import InvalidInput
+from sealpost.domain.parties import Address, address, line
+from sealpost.domain.timetable import check_days, due_at
+from sealpost.mail.letter import UnsafeMail, check_header_text
+from sealpost.text.catalogue import pick_language
+from sealpost.usecases.service import Service
+from sealpost.usecases.submit_message import SubmitMessage
+
+NAME, SUBJECT, OWN, BASIS = 200, 500, 200, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """An account's defaults."""
+
+    zone: ZoneInfo
+    language: str
+    reminder_days: int
+    expiry_days: int
+    deadline_time: time
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What the fields say, checked and normalised; the deadlines worked out."""
+
+    sender: Address
+    sender_name: str
+    recipient: Address
+    recipient_name: str
+    subject: str
+    language: str
+    own_id: str
+    own_guid: str
+    campaign: str
+    address_basis: str
+    remind_at: datetime
+    expire_at: datetime
+
+
+def read_fields(message: SubmitMessage, timetable: Timetable, service: Service) -> Fields:
+    """Reads everything but the content.
+
+    Raises:
+        InvalidInput: naming the first field that breaks a rule.
+    """
+    days = message.reminder_days, message.expiry_days
+    reminder_days, expiry_days = _days(timetable, *days)
+    now = service.clock.now()
+    return Fields(
+        sender=address("sender_email", message.sender_email),
+        sender_name=_header("sender_real_name", message.sender_name, NAME),
+        recipient=address("recipient_email", message.recipient_email),
+        recipient_name=_header("recipient_name", message.recipient_name, NAME, empty=True),
+        subject=_header("subject", message.subject, SUBJECT),
+        language=pick_language(message.language, timetable.language),
+        own_id=line("x-own-id", message.own_id, OWN, empty=True),
+        own_guid=line("x-own-guid", message.own_guid, OWN, empty=True),
+        campaign=line("x-own-campaign", message.campaign, OWN, empty=True),
+        address_basis=line("address_basis", message.address_basis, BASIS, empty=True),
+        remind_at=due_at(now, reminder_days, timetable.zone, timetable.deadline_time),
+        expire_at=due_at(now, expiry_days, timetable.zone, timetable.deadline_time),
+    )
+
+
+def _days(timetable: Timetable, reminder_days: int | None, expiry_days: int | None) -> tuple[int, int]:
+    """The ticket's days, else the account's; a short term of its own moves an unsaid reminder before its end."""
+    expiry = timetable.expiry_days if expiry_days is None else expiry_days
+    reminder = timetable.reminder_days if reminder_days is None else reminder_days
+    if reminder_days is None and reminder >= expiry > 1:
+        reminder = expiry - 1
+    check_days(reminder, expiry)
+    return reminder, expiry
+
+
+def _header(field: str, text: str, longest: int, *, empty: bool = False) -> str:
+    """A line that will stand in a mail header: refused now rather than when the mail is built."""
+    text = line(field, text, longest, empty=empty)
+    try:
+        check_header_text(field, text)
+    except UnsafeMail:
+        raise InvalidInput(field, "has an encoded control character") from None
+    return text

@@ -1,0 +1,132 @@
+"""Mails that are no evidence themselves.
+
+The sender's confirmation and notices, the recipient's collection link, a new user's invitation.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sealpost.domain.canonical import sha256
+from sealpost.domain.ids import secret
+from sealpost.domain.parties import address
+from sealpost.domain.status import status_of
+from sealpost.mail.letter import Mailbox
+from sealpost.mail.views import ConfirmationView, InvitationView, NoticeView, TooLargeView
+from sealpost.store import mails, people, records, tickets
+from sealpost.usecases.database import transaction
+from sealpost.usecases.deliver import listed
+from sealpost.usecases.handover import Draft, Sending, hand_over
+from sealpost.usecases.letters import SHOWN_AFTERWARDS, new_link, ticket_url, to_recipient, to_sender
+from sealpost.usecases.reads.ticket import status_lines
+from sealpost.usecases.service import Service
+
+INVITATION = timedelta(days=7)
+
+
+async def notify(service: Service, mail_id: UUID) -> None:
+    """Makes one attempt at such a mail."""
+
+    async def compose(held: mails.Claim, ticket: tickets.Ticket | None) -> Draft | None:
+        if ticket is None:
+            return await _invitation(service, held)
+        if held.purpose == "confirmation":
+            return _confirmation(service, held, ticket)
+        if held.purpose == "collection":
+            return _collection(service, held, ticket)
+        return await _notice(service, held, ticket)
+
+    await hand_over(service, mail_id, Sending(compose))
+
+
+def _sender(ticket: tickets.Ticket) -> Mailbox:
+    return Mailbox(address("sender_email", ticket.evidence.sender_email).normalised, ticket.sender_name)
+
+
+def _confirmation(service: Service, held: mails.Claim, ticket: tickets.Ticket) -> Draft:
+    language = ticket.account_language
+    view = ConfirmationView(
+        language=language,
+        recipient_email=ticket.evidence.recipient_email,
+        subject=ticket.subject,
+        submitted_at=ticket.evidence.submitted_at,
+        zone=ZoneInfo(ticket.zone),
+        reference=ticket.token,
+        ticket_url=ticket_url(service, ticket.token, language),
+        remind_at=ticket.remind_at,
+        expire_at=ticket.state.expire_at,
+        parts=listed(ticket.evidence.parts),
+    )
+    return Draft(to_sender(service, held, _sender(ticket), service.composer.confirmation(view), language))
+
+
+async def _notice(service: Service, held: mails.Claim, ticket: tickets.Ticket) -> Draft | None:
+    name = held.purpose.removeprefix("notice:")
+    async with transaction(service) as connection:
+        rows = await records.of_ticket(connection, ticket.id)
+    about = next((row for row in reversed(rows) if status_of(row["kind"]).name == name), None)
+    if about is None:
+        return None
+    language = ticket.account_language
+    view = NoticeView(
+        language=language,
+        status_name=name,
+        at=about["at"],
+        recipient_email=ticket.evidence.recipient_email,
+        subject=ticket.subject,
+        zone=ZoneInfo(ticket.zone),
+        reference=ticket.token,
+        ticket_url=ticket_url(service, ticket.token, language),
+        timeline=tuple((line.at, line.status.name, line.detail) for line in status_lines(rows)),
+        reason=ticket.reason or None,
+    )
+    return Draft(to_sender(service, held, _sender(ticket), service.composer.notice(view), language))
+
+
+def _collection(service: Service, held: mails.Claim, ticket: tickets.Ticket) -> Draft | None:
+    if ticket.state.decided_at is None:
+        return None
+    until = ticket.state.decided_at + SHOWN_AFTERWARDS
+    link, stored = new_link(service, "collection", until)
+    view = TooLargeView(
+        language=ticket.language,
+        sender_name=ticket.sender_name,
+        sender_email=ticket.evidence.sender_email,
+        account_name=ticket.account_name,
+        subject=ticket.subject,
+        submitted_at=ticket.evidence.submitted_at,
+        accepted_at=ticket.state.decided_at,
+        zone=ZoneInfo(ticket.zone),
+        reference=ticket.token,
+        link=link,
+        host=service.face.host,
+        collect_until=until,
+        parts=listed(ticket.evidence.parts),
+    )
+    return Draft(to_recipient(service, held, ticket, service.composer.too_large(view)), stored)
+
+
+async def _invitation(service: Service, held: mails.Claim) -> Draft | None:
+    """The activation mail. Each building makes a fresh link; an earlier one that was never sent just ends unused."""
+    if held.user_id is None:
+        return None
+    token = secret(service.random)
+    until = service.clock.real() + INVITATION
+    async with transaction(service) as connection:
+        user = await people.user(connection, held.user_id)
+        if user is None or user["activated_at"] is not None:
+            return None
+        if held.built is None:
+            await people.add_user_link(connection, sha256(token.encode()), held.user_id, until)
+    view = InvitationView(
+        language=user["language"],
+        account_name=user["account_name"],
+        email=user["email"],
+        link=f"{service.face.base_url}/activate/{token}",
+        valid_until=until,
+        zone=ZoneInfo(user["time_zone"]),
+    )
+    recipient = Mailbox(address("email", user["email"]).normalised)
+    return Draft(to_sender(service, held, recipient, service.composer.invitation(view), user["language"]))

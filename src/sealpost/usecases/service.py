@@ -1,0 +1,74 @@
+"""What the use cases work with. Built once by bootstrap and handed over; plain values, no settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from sealpost.clock import Clock
+from sealpost.content.placement import ContentStore
+from sealpost.content.vault import Vault
+from sealpost.domain.ids import Random
+from sealpost.domain.records import Issuer
+from sealpost.mail.compose import Composer
+from sealpost.mail.transport import Transport
+from sealpost.store.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """How the service looks from outside.
+
+    Args:
+        base_url: without a slash at the end.
+        host: its authority, as people see it: ``sealpost.example``, ``127.0.0.1:8025``.
+        secure: served over HTTPS.
+        demo: no legal value; pages and mails say so.
+        service_name: what pages and mails call it.
+        mail_domain: the domain of Message-IDs, return paths and of our own From address.
+    """
+
+    base_url: str
+    host: str
+    secure: bool
+    demo: bool
+    service_name: str
+    mail_domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one submission may be.
+
+    Args:
+        decoded: octets of the body and all attachments together.
+        attachments: how many.
+        body_text: characters of ``message_body``.
+        request: octets of the HTTP body.
+    """
+
+    decoded: int = 25_000_000
+    attachments: int = 100
+    body_text: int = 1_000_000
+    request: int = 36_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts; ``worker`` is this process's name among the workers, ``mac_key`` makes addresses comparable only."""
+
+    pool: Pool
+    clock: Clock
+    random: Random
+    content: ContentStore
+    content_vault: Vault
+    mail_vault: Vault
+    spool_folder: Path
+    composer: Composer
+    transport: Transport
+    issuer: Issuer
+    face: Face
+    limits: Limits
+    mac_key: bytes
+    worker: UUID

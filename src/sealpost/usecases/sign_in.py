@@ -1,0 +1,47 @@
+"""Sign a dashboard user in and out. A session is 256 random bits in a cookie; the database has only its hash."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sealpost.domain.canonical import sha256
+from sealpost.domain.errors import InvalidInput
+from sealpost.domain.ids import secret
+from sealpost.domain.parties import address
+from sealpost.store import people
+from sealpost.store.pool import Connection
+from sealpost.usecases.database import transaction
+from sealpost.usecases.passwords import matches
+from sealpost.usecases.service import Service
+
+SESSION = timedelta(hours=12)
+
+
+async def sign_in(service: Service, email: str, password: str) -> str | None:
+    """A new session's secret, or None: the same for an unknown address, a wrong password and a suspended account."""
+    try:
+        key = address("email", email.strip()).key
+    except InvalidInput:
+        key = ""
+    async with transaction(service) as connection:
+        user = await people.user_by_key(connection, key)
+    if user is not None and (user["activated_at"] is None or user["suspended_at"] is not None):
+        user = None
+    if not await matches(user["password_hash"] if user else None, password) or user is None:
+        return None
+    async with transaction(service) as connection:
+        return await open_session(service, connection, user["id"])
+
+
+async def open_session(service: Service, connection: Connection, user_id: int) -> str:
+    """Makes a session; its secret is returned once."""
+    session = secret(service.random)
+    now = service.clock.real()
+    await people.add_session(connection, sha256(session.encode()), user_id, now, now + SESSION)
+    return session
+
+
+async def sign_out(service: Service, session_secret: str) -> None:
+    """Ends a session; an unknown one is no error."""
+    async with transaction(service) as connection:
+        await people.end_session(connection, sha256(session_secret.encode()))

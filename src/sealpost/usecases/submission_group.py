@@ -1,0 +1,186 @@
+"""Submissions that arrive together are committed together: one transaction, one flush of the log for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from sealpost.content.placement import Placement
+from sealpost.content.vault import Sealed
+from sealpost.domain.errors import Unavailable
+from sealpost.domain.records import Record, Subject
+from sealpost.store import jobs, mails, records, tickets
+from sealpost.usecases.database import transaction
+from sealpost.usecases.fields import Fields
+from sealpost.usecases.service import Service
+
+log = structlog.get_logger()
+MOST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Everything of one submission, ready to be written; its content is durable already."""
+
+    ticket_id: UUID
+    message_id: UUID
+    mail_id: UUID
+    account_id: int
+    subject: Subject
+    fields: Fields
+    placement: Placement
+    sealed: Sealed
+    record: Record
+    salt: bytes
+    look_again: datetime
+
+
+class SubmissionGroup:
+    """Collects submissions while a transaction is under way; the next takes all that wait."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._waiting: list[tuple[Submission, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def commit(self, submission: Submission) -> None:
+        """Returns when the submission is committed.
+
+        Raises:
+            Unavailable: it is not, and nothing of it exists but unnamed bytes.
+        """
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((submission, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        # The caller may be gone; the group goes on.
+        await asyncio.shield(done)
+
+    async def close(self) -> None:
+        """Waits for the transactions under way."""
+        while self._writing:
+            await asyncio.wait([self._writing])
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                await self._write_group(group)
+        finally:
+            self._writing = None
+
+    async def _write_group(self, group: list[tuple[Submission, asyncio.Future[None]]]) -> None:
+        try:
+            await self._store([submission for submission, _ in group])
+        except asyncpg.PostgresError as error:
+            if len(group) == 1:
+                _end(group, error)
+                return
+            # One of them is at fault: each alone, so that it fails alone.
+            for one in group:
+                await self._write_group([one])
+        except Exception as error:  # noqa: BLE001 - whatever it is, each caller must hear of it
+            _end(group, error)
+        else:
+            _end(group, None)
+
+    async def _store(self, group: Sequence[Submission]) -> None:
+        try:
+            await write(self._service, group)
+        except Unavailable:
+            # The connection may have been lost after the commit was done: look before saying that nothing was taken.
+            if not await self._exist(group):
+                raise
+
+    async def _exist(self, group: Sequence[Submission]) -> bool:
+        try:
+            async with transaction(self._service) as connection:
+                return await tickets.exist(connection, [submission.ticket_id for submission in group])
+        except Unavailable:
+            return False
+
+
+def _end(group: Sequence[tuple[Submission, asyncio.Future[None]]], error: Exception | None) -> None:
+    if error:
+        log.warning("submissions not stored", count=len(group), why=type(error).__name__)
+    for _, done in group:
+        if done.done():
+            continue
+        if error:
+            done.set_exception(error)
+            done.exception()  # a caller that has gone away reads it no more
+        else:
+            done.set_result(None)
+
+
+async def write(service: Service, group: Sequence[Submission]) -> None:
+    """The submit transaction: message, ticket, record, planned announcement, job.
+
+    A crash before the commit leaves nothing; after it, everything, whether or not the callers were answered.
+    """
+    async with transaction(service) as connection:
+        await connection.executemany(tickets.INSERT_MESSAGE, [_message(one) for one in group])
+        await connection.executemany(tickets.INSERT_TICKET, [_ticket(one) for one in group])
+        await connection.executemany(
+            records.INSERT, [records.row(one.ticket_id, one.record, one.salt) for one in group]
+        )
+        await mails.plan(connection, [_announcement(one) for one in group])
+        await jobs.enqueue(connection, [("announce", str(one.mail_id)) for one in group])
+
+
+def _message(one: Submission) -> tuple[Any, ...]:
+    subject, placement, sealed = one.subject, one.placement, one.sealed
+    return (
+        one.message_id,
+        one.account_id,
+        subject.sender_email,
+        one.fields.sender_name,
+        one.fields.subject,
+        tickets.parts_to_json(subject.parts),
+        placement.segment,
+        placement.offset,
+        placement.length,
+        sealed.nonce,
+        sealed.wrapped_key,
+        subject.submitted_at,
+    )
+
+
+def _ticket(one: Submission) -> tuple[Any, ...]:
+    subject, fields = one.subject, one.fields
+    return (
+        one.ticket_id,
+        subject.ticket_token,
+        one.account_id,
+        one.message_id,
+        subject.recipient_email,
+        fields.recipient.normalised,
+        subject.recipient_name,
+        fields.language,
+        subject.own_id,
+        fields.own_guid,
+        fields.campaign,
+        fields.address_basis,
+        subject.delegate,
+        subject.method,
+        subject.authenticated_at,
+        subject.submitted_at,
+        fields.remind_at,
+        fields.expire_at,
+        fields.remind_at,
+        10,
+        1,
+        one.record.sha256,
+    )
+
+
+def _announcement(one: Submission) -> tuple[Any, ...]:
+    at = one.subject.submitted_at
+    return mails.plan_row(one.mail_id, one.account_id, "announcement", at, one.look_again, one.ticket_id)

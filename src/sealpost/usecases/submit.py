@@ -1,0 +1,121 @@
+"""Take a registered e-mail in (design, section 2, step 4).
+
+``STEPS``: check the sender → read the fields strictly → decode, fingerprint and encrypt → append the content, durable →
+make the record → one transaction: message, ticket, record, planned announcement, job. The caller is answered only after
+that commit. A crash before it leaves unnamed bytes in a segment and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sealpost.content.placement import ContentUnavailable, Placement
+from sealpost.domain.canonical import digest
+from sealpost.domain.errors import PreconditionFailed, Unavailable
+from sealpost.domain.ids import ticket_token, uuid7
+from sealpost.domain.records import Event, Link, Record, Subject, make
+from sealpost.usecases.accounts import Accounts
+from sealpost.usecases.chain import LOOK_AGAIN
+from sealpost.usecases.encode import Enclosed, Encoded, enclose
+from sealpost.usecases.fields import Fields, read_fields
+from sealpost.usecases.service import Service
+from sealpost.usecases.submission_group import Submission, SubmissionGroup
+from sealpost.usecases.submit_message import SubmitMessage
+
+
+class Submitter:
+    """Takes submissions in; those that arrive together share one transaction."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._accounts = Accounts(service)
+        self._group = SubmissionGroup(service)
+        self._large = asyncio.Semaphore(2)
+
+    async def submit(self, message: SubmitMessage) -> str:
+        """Takes one in.
+
+        Args:
+            message: as the caller gave it.
+
+        Returns:
+            The ticket token; everything is durable.
+
+        Raises:
+            InvalidInput, TooLarge: naming the field as the contract does.
+            PreconditionFailed: the sender address is not usable.
+            Unavailable: content store or database away; nothing was taken in.
+        """
+        fields = read_fields(message, await self._accounts.timetable(message.sender.account_id), self._service)
+        await self._check_sender(message, fields)
+        message_id = uuid7(self._service.clock.now(), self._service.random)
+        enclosed = await self._enclose(message, message_id)
+        try:
+            placement = await self._service.content.append(enclosed.blob)
+        except ContentUnavailable as error:
+            raise Unavailable("the content store is away") from error
+        finally:
+            enclosed.close()
+        submission = self._submission(message, fields, message_id, enclosed, placement)
+        await self._group.commit(submission)
+        return submission.subject.ticket_token
+
+    async def close(self) -> None:
+        """Waits for what is being committed."""
+        await self._group.close()
+
+    async def _check_sender(self, message: SubmitMessage, fields: Fields) -> None:
+        if not await self._accounts.may_send(message.sender.account_id, fields.sender.key):
+            raise PreconditionFailed("sender_email: this address may not send for the account")
+
+    async def _enclose(self, message: SubmitMessage, message_id: UUID) -> Enclosed:
+        if not message.large:
+            return enclose(self._service, message_id, Encoded(message.body, message.attachments, large=False))
+        async with self._large:
+            encoded = Encoded(message.body, message.attachments, large=True)
+            return await asyncio.to_thread(enclose, self._service, message_id, encoded)
+
+    def _submission(
+        self, message: SubmitMessage, fields: Fields, message_id: UUID, enclosed: Enclosed, placement: Placement
+    ) -> Submission:
+        service = self._service
+        now = service.clock.now()
+        subject = Subject(
+            ticket_token=ticket_token(service.random),
+            submitted_at=now,
+            account_name=message.sender.account_name,
+            sender_email=fields.sender.given,
+            delegate=message.sender.delegate,
+            method=message.sender.method,
+            authenticated_at=message.authenticated_at,
+            recipient_email=fields.recipient.given,
+            recipient_name=fields.recipient_name,
+            own_id=fields.own_id,
+            parts=enclosed.parts,
+        )
+        return Submission(
+            ticket_id=uuid7(now, service.random),
+            message_id=message_id,
+            mail_id=uuid7(now, service.random),
+            account_id=message.sender.account_id,
+            subject=subject,
+            fields=fields,
+            placement=placement,
+            sealed=enclosed.sealed,
+            record=_record(service, message, fields, subject, now),
+            salt=service.random(32),
+            look_again=now + LOOK_AGAIN,
+        )
+
+
+def _record(service: Service, message: SubmitMessage, fields: Fields, subject: Subject, now: datetime) -> Record:
+    """SubmissionAcceptance, the first of the ticket's chain."""
+    extension: dict[str, Any] = {"request": {**digest(message.request_sha256), "face": message.face}}
+    if fields.address_basis:
+        extension["addressBasis"] = fields.address_basis
+    event = Event("submitted", now, service.clock.now(), extension=extension)
+    evidence_id = uuid7(now, service.random)
+    return make(service.issuer, subject, Link(1, None), event, evidence_id, service.clock.statement())

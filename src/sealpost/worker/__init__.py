@@ -1,0 +1,1 @@
+"""Binds jobs and timer loops to use cases; it decides nothing itself."""

@@ -1,0 +1,112 @@
+"""The worker: PgQueuer hands out jobs, each bound to one use case; a timer loop enqueues what is due.
+
+Any number of worker processes share the work. A job is only a hint: the use case claims its mail or locks its ticket
+first, so a job that runs twice, late or never does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from pgqueuer.db import AsyncpgPoolDriver
+from pgqueuer.models import Job
+from pgqueuer.qm import QueueManager
+from pgqueuer.queries import Queries
+
+from sealpost.domain.errors import Unavailable
+from sealpost.usecases.announce import announce
+from sealpost.usecases.deliver import deliver
+from sealpost.usecases.enlist import pause, stay_enlisted
+from sealpost.usecases.enqueue_due import enqueue_due
+from sealpost.usecases.expire import expire
+from sealpost.usecases.notify import notify
+from sealpost.usecases.remind import plan_reminder, remind
+from sealpost.usecases.service import Service
+
+log = structlog.get_logger()
+
+ENTRY_POINTS: dict[str, Callable[[Service, UUID], Awaitable[None]]] = {
+    "announce": announce,
+    "remind": remind,
+    "deliver": deliver,
+    "notify": notify,
+    "plan_reminder": plan_reminder,
+    "expire": expire,
+}
+BATCH = 20
+AT_ONCE = 40
+HEARTBEAT = timedelta(seconds=30)
+TICK = 1.0
+
+
+async def run(service: Service, stop: asyncio.Event) -> None:
+    """Works until ``stop``; then finishes what is under way, briefly, and frees the rest."""
+    enlisted = asyncio.Event()
+    async with asyncio.TaskGroup() as loops:
+        loops.create_task(stay_enlisted(service, enlisted, stop))
+        loops.create_task(_timers(service, enlisted, stop))
+        loops.create_task(_jobs(service, enlisted, stop))
+
+
+async def _timers(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            if enlisted.is_set():
+                await enqueue_due(service)
+        except Unavailable:
+            log.warning("database away, deadlines wait")
+        await pause(stop, TICK)
+
+
+async def _jobs(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
+    """Runs the queue, and runs it anew whenever the database comes back."""
+    while not stop.is_set():
+        if enlisted.is_set():
+            try:
+                await _queue(service, stop)
+            except Exception as error:  # noqa: BLE001 - the loop must outlive every failure of the queue's connection
+                log.warning("queue interrupted", why=type(error).__name__)
+        await pause(stop, 0.2)
+
+
+async def _queue(service: Service, stop: asyncio.Event) -> None:
+    pool: Any = service.pool
+    queue = QueueManager(Queries(AsyncpgPoolDriver(pool)))
+    for name, act in ENTRY_POINTS.items():
+        queue.entrypoint(name)(_bound(service, name, act))
+
+    async def end() -> None:
+        await stop.wait()
+        queue.shutdown.set()
+
+    ending = asyncio.create_task(end())
+    try:
+        await queue.run(
+            dequeue_timeout=timedelta(seconds=5),
+            batch_size=BATCH,
+            max_concurrent_tasks=AT_ONCE,
+            shutdown_on_listener_failure=True,
+            heartbeat_timeout=HEARTBEAT,
+        )
+    finally:
+        ending.cancel()
+
+
+def _bound(
+    service: Service, name: str, act: Callable[[Service, UUID], Awaitable[None]]
+) -> Callable[[Job], Awaitable[None]]:
+    async def entry(job: Job) -> None:
+        if job.payload is None:
+            return
+        subject = UUID(job.payload.decode())
+        try:
+            await act(service, subject)
+        except Exception as error:
+            log.exception("job failed", job=name, subject=str(subject), why=type(error).__name__)
+
+    return entry

@@ -1,0 +1,73 @@
+"""What all tests share: a real PostgreSQL (the embedded one), a service on it, and Alice, Bob and Charlie."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+import pytest_socket
+from sealpost.store.embedded import EmbeddedServer
+from sealpost.store.migrate import migrate
+from sealpost.store.pool import connector
+
+from tests.world import World, new_world
+
+TEMPLATE = "migrated"
+_numbers = itertools.count(1)
+
+
+def pytest_runtest_setup() -> None:
+    """No network beyond this machine."""
+    pytest_socket.socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+def with_database(dsn: str, name: str) -> str:
+    return dsn.replace("/sealpost?", f"/{name}?")
+
+
+@pytest_asyncio.fixture(scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[EmbeddedServer]:
+    """An embedded server with a migrated template database."""
+    async with EmbeddedServer(tmp_path_factory.mktemp("pg")) as running:
+        admin = await asyncpg.connect(running.dsn)
+        await admin.execute(f"create database {TEMPLATE}")
+        await migrate(connector(with_database(running.dsn, TEMPLATE)))
+        await admin.close()
+        yield running
+
+
+@pytest_asyncio.fixture
+async def dsn(server: EmbeddedServer) -> AsyncGenerator[str]:
+    """A database of this test's own."""
+    name = f"test_{next(_numbers)}"
+    admin = await asyncpg.connect(server.dsn)
+    await admin.execute(f"create database {name} template {TEMPLATE}")
+    yield with_database(server.dsn, name)
+    await admin.execute(f"drop database {name} with (force)")
+    await admin.close()
+
+
+@pytest_asyncio.fixture
+async def world(dsn: str, tmp_path: Path) -> AsyncGenerator[World]:
+    """The service with a catcher, a clock that the test moves, and two accounts: Alice's and Charlie's."""
+    async with new_world(dsn, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]:
+    """Waits for a condition, at most twenty seconds."""
+
+    async def wait(condition: Callable[[], Awaitable[Any]]) -> Any:
+        async with asyncio.timeout(20):
+            while not (found := await condition()):
+                await asyncio.sleep(0.02)
+            return found
+
+    return wait

@@ -1,0 +1,215 @@
+"""Every kind of mail in every language: the same in text and HTML, nothing loaded from outside, nothing untranslated."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from sealpost.mail.build import build
+from sealpost.mail.compose import Composed, Composer
+from sealpost.mail.letter import Mailbox
+from sealpost.mail.views import (
+    AnnouncementView,
+    ConfirmationView,
+    ContentView,
+    InvitationView,
+    NoticeView,
+    Part,
+    TooLargeView,
+)
+from sealpost.text.catalogue import LANGUAGES
+from sealpost.text.statuses import status_text
+
+ROOT = Path(__file__).resolve().parents[2]
+ZONE = ZoneInfo("Europe/Amsterdam")
+LINK = "https://post.example/l/3f9Zk3vQ9pR7mX2sL8tYb4wHd"
+NOTICES = ["announcement_failed", "accepted", "refused", "expired", "content_delivered", "content_failed", "withdrawn"]
+KINDS = ["announcement", "reminder", "hidden", "content", "html", "too_large", "confirmation", *NOTICES, "invitation"]
+EVIL = "<script>alert(1)</script>&amp;"
+
+
+def at(day: int) -> datetime:
+    return datetime(2026, 11, day, 7, 0, tzinfo=UTC)
+
+
+def compose(kind: str, language: str, *, demo: bool = False, **changes: Any) -> Composed:
+    composer = Composer(service_name="Post Example", demo=demo)
+    parts = (Part("message.txt", 1840, "9d" * 32), Part("besluit.pdf", 103_400, "8b" * 32))
+    sender: dict[str, Any] = {
+        "language": language,
+        "sender_name": "Alice",
+        "sender_email": "alice@example.org",
+        "account_name": "Example B.V.",
+        "subject": "Uw bezwaar",
+        "submitted_at": at(22),
+        "zone": ZONE,
+        "reference": "K.Zk3vQ9pR7mX2sL8tYb4wHd",
+    }
+    place: dict[str, Any] = {"link": LINK, "host": "post.example"}
+    recipient: dict[str, Any] = {key: sender[key] for key in ("language", "subject", "zone", "reference")}
+    recipient |= {"recipient_email": "bob@example.com", "ticket_url": LINK}
+    if kind in {"announcement", "reminder", "hidden"}:
+        sender |= place | {"collect_until": at(28), "check_url": "post.example/genuine", "reminder": kind == "reminder"}
+        sender |= {"subject": None} if kind == "hidden" else {}
+        return composer.announcement(AnnouncementView(**sender | changes))
+    if kind in {"content", "html"}:
+        body: dict[str, Any] = (
+            {"body_text": "Dear Bob,\n\nYes.\n"} if kind == "content" else {"body_html": "<p>Dear <b>Bob</b></p>"}
+        )
+        body |= {"accepted_at": at(23), "parts": parts}
+        return composer.content(ContentView(**sender | body | changes))
+    if kind == "too_large":
+        times: dict[str, Any] = {"accepted_at": at(23), "collect_until": at(28), "parts": parts}
+        return composer.too_large(TooLargeView(**sender | place | times | changes))
+    if kind == "confirmation":
+        dates: dict[str, Any] = {"submitted_at": at(22), "expire_at": at(28), "remind_at": at(26), "parts": parts}
+        return composer.confirmation(ConfirmationView(**recipient | dates | changes))
+    if kind == "invitation":
+        invited: dict[str, Any] = {"language": language, "account_name": "Example B.V.", "email": "carol@example.org"}
+        return composer.invitation(InvitationView(**invited, link=LINK, valid_until=at(28), zone=ZONE))
+    timeline = ((at(22), "submitted", ""), (at(22), "announcement_accepted", "250 2.0.0 Ok: queued as <x>"))
+    facts: dict[str, Any] = {
+        "status_name": kind,
+        "at": at(24),
+        "timeline": timeline,
+        "reason": "no <b>" if kind == "refused" else None,
+    }
+    return composer.notice(NoticeView(**recipient | facts | changes))
+
+
+class Seen(HTMLParser):
+    """Links, everything that a client would load, and the visible text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.text = ""
+        self.tags: set[str] = set()
+        self.language = ""
+        self._hidden = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self._hidden = tag == "style"
+        for name, value in attrs:
+            if (tag, name) == ("a", "href"):
+                self.links.append(value or "")
+            elif (tag, name) == ("html", "lang"):
+                self.language = value or ""
+            elif not name.startswith("xmlns") and ("//" in (value or "") or "url(" in (value or "")):
+                self.loads.append(f"{tag} {name}={value}")
+
+    def handle_data(self, data: str) -> None:
+        if self._hidden and ("url(" in data or "@import" in data or "//" in data):
+            self.loads.append(data)
+        self.text += "" if self._hidden else data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = False
+
+
+def look(html: str) -> Seen:
+    seen = Seen()
+    seen.feed(html)
+    return seen
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_mail_in_every_language(kind, language, letter):
+    mail = compose(kind, language)
+    seen = look(mail.html)
+    linked = kind not in {"content", "html"}
+    assert seen.links == ([LINK] if linked else [])
+    assert (LINK in mail.text) == linked
+    assert seen.loads == []
+    assert not seen.tags & {"img", "link", "script", "iframe", "form", "base", "object", "video", "audio", "svg"}
+    assert seen.language == language
+    assert "{{" not in mail.text + mail.html
+    assert "%(" not in mail.text + mail.html + mail.subject
+    assert "http://" not in mail.text
+    assert build(letter(subject=mail.subject, text=mail.text, html=mail.html, recipient=Mailbox("bob@example.com")))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_languages_differ(kind):
+    texts = [compose(kind, language) for language in LANGUAGES]
+    assert len({text.text for text in texts}) == len({text.subject for text in texts}) == len(LANGUAGES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_text_and_html_tell_the_same(kind, language):
+    mail, seen = compose(kind, language), look(compose(kind, language).html)
+    told = ["K.Zk3vQ9pR7mX2sL8tYb4wHd"] if kind != "invitation" else ["carol@example.org"]
+    told += ["Uw bezwaar"] if kind not in {"hidden", "invitation"} else []
+    told += ["9d" * 32, "8b" * 32] if kind in {"content", "html", "too_large", "confirmation"} else []
+    told += ["post.example/genuine", "post.example"] if kind in {"announcement", "reminder", "hidden"} else []
+    told += [status_text(kind, language), "250 2.0.0 Ok: queued as <x>"] if kind in NOTICES else []
+    told += ["2026", "/ CET)"]
+    assert [word for word in told if word not in mail.text] == []
+    assert [word for word in told if word not in seen.text] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_demo_says_so_and_only_the_demo(kind, language):
+    line = {"nl": "geen juridische waarde", "en": "no legal value"}[language]
+    real, demo = compose(kind, language), compose(kind, language, demo=True)
+    assert line in demo.text
+    assert line in look(demo.html).text
+    assert line not in real.text + real.html
+
+
+@pytest.mark.parametrize("kind", ["announcement", "reminder", "hidden"])
+def test_an_announcement_calls_nothing_genuine(kind):
+    words = " ".join(compose(kind, language).text.lower() for language in LANGUAGES).replace("post.example/genuine", "")
+    assert [word for word in ("genuine", "authentic", "safe", "echt", "veilig", "qualified") if word in words] == []
+
+
+def test_a_hidden_subject_is_nowhere():
+    mail = compose("hidden", "en")
+    assert "Uw bezwaar" not in mail.subject + mail.text + mail.html
+    assert mail.subject == "Registered e-mail from Alice"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"hidden", "invitation"}])
+def test_what_people_wrote_is_text_in_html(kind):
+    mail = compose(kind, "en", subject=EVIL)
+    assert "<script>" not in mail.html
+    assert EVIL in mail.text
+    assert EVIL in look(mail.html).text
+
+
+def test_a_plain_body_is_shown_as_it_is():
+    mail = compose("content", "en", body_text=EVIL + "\n  indented")
+    assert EVIL + "\n  indented" in mail.text
+    assert EVIL + "\n  indented" in look(mail.html).text
+
+
+def test_an_html_body_is_not_escaped():
+    assert "<p>Dear <b>Bob</b></p>" in compose("html", "en").html
+
+
+def test_the_reason_of_a_refusal_is_told():
+    mail = compose("refused", "nl")
+    assert "Opgegeven reden: no <b>" in mail.text
+    assert "no &lt;b&gt;" in mail.html
+
+
+def test_there_is_no_notice_about_other_statuses():
+    with pytest.raises(KeyError):
+        compose("announcement_opened", "en")
+
+
+def test_html_templates_are_compiled_from_their_sources():
+    done = subprocess.run(
+        [sys.executable, ROOT / "script" / "mjml", "check"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
