@@ -103,7 +103,9 @@ class World:
 
     def message(self, **changes: Any) -> SubmitMessage:
         base = SubmitMessage(
-            sender=Sender(self.alice, "Alice Incasso N.V.", f"client:{self.alice_client.name}", "oauth2-client-credentials"),
+            sender=Sender(
+                self.alice, "Alice Incasso N.V.", f"client:{self.alice_client.name}", "oauth2-client-credentials"
+            ),
             authenticated_at=START,
             sender_email="alice@example.org",
             sender_name="Alice",
@@ -156,7 +158,8 @@ class World:
 
     async def records(self, token: str) -> list[bytes]:
         rows = await self.service.pool.fetch(
-            "select r.octets from records r join tickets t on t.id = r.ticket_id where t.token = $1 order by r.seq", token
+            "select r.octets from records r join tickets t on t.id = r.ticket_id where t.token = $1 order by r.seq",
+            token,
         )
         return [row["octets"] for row in rows]
 

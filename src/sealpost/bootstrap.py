@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
+from litestar import Litestar, Request, Response, Router, get
 
 from sealpost import __version__
+from sealpost.access.envelope import log_fault
+from sealpost.access.middleware import App, Edge
+from sealpost.access.request_id import request_id
+from sealpost.api.answers import api_error
+from sealpost.api.routes import api_routes
+from sealpost.api.send import SEND_PATH, SendApp
 from sealpost.clock import Clock, ShiftedClock, SystemClock
 from sealpost.content.keys import load_or_create
 from sealpost.content.segments import LocalSegments
 from sealpost.content.vault import Vault
+from sealpost.domain.errors import InvalidInput
 from sealpost.domain.ids import uuid7
 from sealpost.domain.records import Issuer
 from sealpost.mail.compose import Composer
@@ -34,6 +44,12 @@ from sealpost.store.migrate import is_current
 from sealpost.store.migrate import migrate as migrate_tables
 from sealpost.store.pool import Connection, Pool, connector, open_pool
 from sealpost.usecases.service import Face, Limits, Service
+from sealpost.usecases.submit import Submitter
+from sealpost.web.failures import failure_page, is_page
+from sealpost.web.failures import status_of as page_status
+from sealpost.web.routes import clock_routes, inbox_routes, page_routes
+from sealpost.web.ticket.page import ticket_html
+from sealpost.xmlapi.tickets import single_ticket
 
 log = structlog.get_logger()
 
@@ -192,3 +208,72 @@ def examine_keys(settings: Settings) -> str:
     """
     rings = load_or_create(settings.keys)
     return ", ".join(f"{name} {ring.current}" for name, ring in sorted(rings.items()))
+
+
+@asynccontextmanager
+async def asgi(service: Service, *, test_clock: bool = False) -> AsyncGenerator[App]:
+    """The web application; ends when the submissions under way are committed.
+
+    Args:
+        service: the parts.
+        test_clock: the demo only: ``POST /demo/clock`` moves the time.
+    """
+    submitter = Submitter(service)
+    send = SendApp(service, submitter)
+    pages = _litestar(service, test_clock=test_clock)
+
+    async def app(scope: Any, receive: Any, send_answer: Any) -> None:
+        chosen: Any = send if scope["type"] == "http" and scope["path"] == SEND_PATH else pages
+        await chosen(scope, receive, send_answer)
+
+    limits = {SEND_PATH: service.limits.request}
+    try:
+        yield Edge(app, limits)
+    finally:
+        await submitter.close()
+
+
+def _litestar(service: Service, *, test_clock: bool) -> Litestar:
+    handlers = [*api_routes(service), *page_routes(service), _shared_router(service)]
+    if service.face.demo:
+        handlers += inbox_routes(service)
+        if test_clock:
+            handlers += clock_routes(service)
+    return Litestar(
+        handlers,
+        exception_handlers={Exception: _failure(service.face)},
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def _failure(face: Face) -> Callable[[Request[Any, Any, Any], Exception], Response[Any]]:
+    """A page where people look, the JSON envelope everywhere else."""
+
+    def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        if not is_page(request.url.path, request.url.query):
+            return api_error(request, error)
+        if page_status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            log_fault(error, page_status(error), request_id(request.scope))
+        return failure_page(request, error, face, request_id(request.scope))
+
+    return answer
+
+
+def _shared_router(service: Service) -> Router:
+    """``/webservice/dashboard/`` answers with a page or with XML, by its ``action``; ``/webservice/xml/`` with XML."""
+
+    @get("/webservice/dashboard/")
+    async def dashboard(request: Request[Any, Any, Any]) -> Response[Any]:
+        action = request.query_params.get("action", "")
+        if action == "ticket_html":
+            return await ticket_html(request, service)
+        if action == "ticket_xml":
+            return await single_ticket(request, service)
+        raise InvalidInput("action", "must be ticket_html or ticket_xml")
+
+    @get("/webservice/xml/")
+    async def xml(request: Request[Any, Any, Any]) -> Response[Any]:
+        return await single_ticket(request, service)
+
+    return Router("/", route_handlers=[dashboard, xml])

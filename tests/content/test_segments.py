@@ -150,14 +150,20 @@ async def test_a_full_segment_is_left_for_a_new_one(folder: Path, rows: Rows) ->
     await store.close()
 
 
-async def test_appends_end_with_close_and_what_waits_is_finished(folder: Path, rows: Rows) -> None:
+async def test_appends_end_with_close_and_what_waits_is_finished(
+    folder: Path, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = LocalSegments(folder, rows.committed_end)
     with pytest.raises(ContentUnavailable):
         await store.append(b"before open")
     await store.open()
+    gate = Gate(monkeypatch)
     waiting = [asyncio.create_task(store.append(b"%d" % n)) for n in range(20)]
+    await gate.wait_reached()
+    closing = asyncio.create_task(store.close())
     await asyncio.sleep(0)
-    await store.close()
+    gate.open.set()
+    await closing
     await store.close()
     assert [await store.read(await task) for task in waiting] == [b"%d" % n for n in range(20)]
     with pytest.raises(ContentUnavailable):

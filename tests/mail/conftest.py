@@ -103,11 +103,9 @@ async def scripted() -> AsyncIterator[Start]:
     """Starts servers: ``await scripted({stage: answer}, context=…)``."""
     running: list[tuple[Scripted, asyncio.Server]] = []
 
-    async def start(
-        script: dict[str, bytes | str] | None = None, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
-    ) -> Scripted:
+    async def start(script: dict[str, bytes | str] | None = None, context: ssl.SSLContext | None = None) -> Scripted:
         one = Scripted(script or {}, context)
-        server = await asyncio.start_server(one.serve, host, 0)
+        server = await asyncio.start_server(one.serve, "127.0.0.1", 0)
         one.port = server.sockets[0].getsockname()[1]
         running.append((one, server))
         return one
@@ -182,10 +180,10 @@ def letter() -> Callable[..., Letter]:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for localhost and 127.0.0.1, with its key."""
+    """A self-signed certificate for mx.test and 127.0.0.1, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.test")])
+    names = x509.SubjectAlternativeName([x509.DNSName("mx.test"), x509.IPAddress(ip_address("127.0.0.1"))])
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()

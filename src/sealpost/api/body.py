@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-import msgspec
-
 from sealpost.access.callers import sender
-from sealpost.api.json_scan import Octets, Text, scan, text
+from sealpost.api.json_scan import Octets, Text, scan, unescaped
 from sealpost.api.members import Members
 from sealpost.domain.errors import InvalidInput
 from sealpost.usecases.reads.callers import CallerRow
@@ -71,7 +69,7 @@ def _refuse_missing_features(members: Members) -> None:
 def _attachment(octets: Octets, members: Members) -> Attachment:
     place = members.place("attachment")
     name, content_type = members.string("attachment_name"), members.string("attachment_type")
-    return Attachment(name, content_type, Base64Text(octets, place, f"{members.prefix}attachment"))
+    return Attachment(name, content_type, Base64Text(octets, place, members.field("attachment")))
 
 
 class Base64Text:
@@ -95,15 +93,27 @@ class Base64Text:
             InvalidInput: a character that is not ASCII.
         """
         start, end = self._place
-        step = PIECE if isinstance(self._octets, bytes) is False else max(end - start, 1)
+        step = max(end - start, 1) if isinstance(self._octets, bytes) else PIECE
         while start < end:
-            stop = self._before_escape(min(start + step, end), end)
-            yield self._plain(start, stop)
+            stop = self._before_escape(min(start + step, end))
+            yield self._plain(self._octets[start:stop])
             start = stop
 
-    def _before_escape(self, stop: int, end: int) -> int:
-        r"""Moves a cut out of an escape: ``\u002b`` is six octets, and a run of backslashes must be cut at a pair."""
-        if stop == end:
+    def _before_escape(self, stop: int) -> int:
+        r"""Moves a cut back so that it splits no escape, the longest of which is ``\u002b``.
+
+        It may split a pair of backslashes; but that stands for a backslash, which base64 does not have, and both
+        halves are refused.
+        """
+        if stop == self._place.end:
             return stop
-        at = self._octets.rfind(b"\\", max(stop - 5, self._place.start), stop)
+        at = self._octets.rfind(b"\\", stop - 5, stop)
         return stop if at < 0 else at
+
+    def _plain(self, piece: bytes) -> bytes:
+        if b"\\" not in piece:
+            return piece
+        try:
+            return unescaped(piece).encode("ascii")
+        except ValueError:
+            raise InvalidInput(self._field, "is not valid base64") from None

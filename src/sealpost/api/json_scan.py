@@ -81,6 +81,18 @@ def text(octets: Octets, place: Text) -> str:
     return _string.decode(octets[place.start - 1 : place.end + 1])
 
 
+def unescaped(piece: bytes) -> str:
+    """A part of a string, cut where no escape is split, escapes undone.
+
+    Raises:
+        ValueError: an escape is split after all.
+    """
+    try:
+        return _string.decode(b'"%b"' % piece)
+    except msgspec.DecodeError as error:
+        raise ValueError("a split escape") from error
+
+
 def _check_utf8(octets: Octets) -> None:
     if isinstance(octets, bytes) and octets.isascii():
         return

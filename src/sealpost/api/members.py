@@ -51,7 +51,7 @@ class Members:
         """
         place = self.place(name)
         if place.end - place.start > octets:
-            raise TooLarge(self._prefix + name, "is too long")
+            raise TooLarge(self.field(name), "is too long")
         return text(self._octets, place)
 
     def place(self, name: str) -> Text:
@@ -85,7 +85,7 @@ class Members:
         value = self._required(name)
         if not isinstance(value, list):
             raise self._wrong(name, "must be an array")
-        return [self._object(f"{self._prefix}{name}[{index}]", item) for index, item in enumerate(value)]
+        return [self._object(f"{self.field(name)}[{index}]", item) for index, item in enumerate(value)]
 
     def not_yet(self, name: str, *harmless: str | bool) -> None:
         """Refuses a member whose feature is still missing, unless it is absent, null or asks for nothing.
@@ -97,6 +97,10 @@ class Members:
         plain = self._short(name, value) if isinstance(value, Text) else value
         if plain is not None and not any(type(plain) is type(word) and plain == word for word in harmless):
             raise self._wrong(name, "is not supported yet")
+
+    def field(self, name: str) -> str:
+        """A member's name with the path to it, as errors write it."""
+        return self._prefix + name
 
     def _required(self, name: str) -> Json:
         if name not in self._tree:
@@ -114,4 +118,4 @@ class Members:
         return text(self._octets, place)
 
     def _wrong(self, name: str, why: str) -> InvalidInput:
-        return InvalidInput(self._prefix + name, why)
+        return InvalidInput(self.field(name), why)

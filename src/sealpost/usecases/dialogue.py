@@ -11,13 +11,14 @@ from sealpost.mail.transport import Handover, Line
 from sealpost.store.mails import Built
 
 
-def smtp(built: Built, number: int, handover: Handover | None) -> dict[str, Any]:
+def smtp(built: Built, number: int, handover: Handover | None, *, outcome: bool = True) -> dict[str, Any]:
     """The ``smtp`` extension of an attempt.
 
     Args:
         built: the mail.
         number: of the attempt, from 1.
         handover: what the transport saw; None when a crash left no more than our own mark.
+        outcome: with the deciding reply; without it for the record of the first contact.
     """
     members: dict[str, Any] = {
         "messageId": built.message_header,
@@ -28,6 +29,8 @@ def smtp(built: Built, number: int, handover: Handover | None) -> dict[str, Any]
     }
     if handover:
         members |= _server(handover)
+    if handover and outcome:
+        members |= _reply(handover)
     return {"smtp": members}
 
 
@@ -37,19 +40,20 @@ def _server(handover: Handover) -> dict[str, Any]:
         "port": handover.port,
         "ourName": handover.our_name,
         "policy": {"type": "none"},
-        "class": handover.reason,
-        **text_or_octets("final", handover.final),
     }
     if handover.address:
         members["address"] = handover.address
-    if handover.enhanced:
-        members["enhanced"] = handover.enhanced
     if handover.tls:
         tls = handover.tls
         certificate = {"certificate": digest(tls.certificate_sha256)} if tls.certificate_sha256 else {}
         facts = {"version": tls.version, "cipher": tls.cipher, "nameCheck": tls.name_check}
         members["tls"] = {**facts, **certificate}
     return members
+
+
+def _reply(handover: Handover) -> dict[str, Any]:
+    enhanced = {"enhanced": handover.enhanced} if handover.enhanced else {}
+    return {"class": handover.reason, **text_or_octets("final", handover.final), **enhanced}
 
 
 def text_or_octets(name: str, octets: bytes) -> dict[str, str]:
@@ -73,6 +77,7 @@ def kept(handover: Handover) -> dict[str, Any]:
     """What the attempt's row keeps."""
     return {
         **_server(handover),
+        **_reply(handover),
         "outcome": handover.outcome,
         "stage": handover.stage,
         "lines": transcript(handover)["lines"],
@@ -80,8 +85,12 @@ def kept(handover: Handover) -> dict[str, Any]:
 
 
 def contact_at(handover: Handover) -> datetime | None:
-    """When the server first said something, or None: it never did."""
-    return next((line.at for line in handover.transcript if line.by == "s"), None)
+    """When the server first said something in this attempt, or None: it never did.
+
+    On a connection that is used again the transcript begins with the greeting of long before.
+    """
+    said = (line.at for line in handover.transcript if line.by == "s" and line.at >= handover.started_at)
+    return next(said, None)
 
 
 def final_at(handover: Handover) -> datetime:

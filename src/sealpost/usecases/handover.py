@@ -272,7 +272,9 @@ def _events(
     events: list[Event] = []
     contact = contact_at(handover)
     if contact and sending.kind("offered") not in known:
-        events.append(Event(sending.kind("offered"), contact, now, extension=smtp(built, number, handover)))
+        events.append(
+            Event(sending.kind("offered"), contact, now, extension=smtp(built, number, handover, outcome=False))
+        )
     outcome = handover.outcome
     if outcome == "uncertain" and last:
         events.append(_outcome(built, number, handover, sending, "uncertain", now))

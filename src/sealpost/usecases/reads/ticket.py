@@ -102,10 +102,12 @@ def status_lines(rows: Sequence[Any]) -> tuple[StatusLine, ...]:
 
 
 def _detail(octets: bytes) -> str:
-    """The literal reply of the server, else what the reasons say."""
+    """The literal reply of the server, else what the reasons say, else which server it was."""
     members = msgspec.json.decode(octets)
     smtp = members["Extensions"][0]["sealpost/1"].get("smtp", {})
     if smtp.get("final"):
         return smtp["final"]
+    if smtp.get("host") and "EventReasons" not in members:
+        return smtp["host"]
     reasons = members.get("EventReasons", {}).get("EventReason", [])
     return "; ".join(detail for reason in reasons for detail in reason.get("Details", []))

@@ -14,7 +14,7 @@ from sealpost.domain.status import Status
 from sealpost.usecases.reads.session import Session
 from sealpost.usecases.reads.ticket import TicketView, ticket
 from sealpost.usecases.service import Service
-from sealpost.web.pages import PageRequest, chosen_language, page
+from sealpost.web.pages import PageRequest, answer, chosen_language, page, render
 from sealpost.web.signin.entering import sign_in_first, signed_in
 from sealpost.web.signin.way_back import TICKET
 
@@ -56,7 +56,13 @@ def show(
     """
     language = chosen_language(request, person.language)
     is_open = view.decision is None and service.clock.now() < view.expire_at
-    context: dict[str, Any] = {"session": person, "ticket": view, "current": current_status(view), "is_open": is_open, "late": status == 409}
+    context: dict[str, Any] = {
+        "session": person,
+        "ticket": view,
+        "current": current_status(view),
+        "is_open": is_open,
+        "late": status == 409,
+    }
     return page(request, service.face, "ticket/ticket.html", language, status=status, **context)
 
 
@@ -71,4 +77,5 @@ def current_status(view: TicketView) -> Status | None:
 def no_ticket(request: PageRequest, service: Service, person: Session) -> Response[str]:
     """404: nothing tells another account's ticket from none."""
     language = chosen_language(request, person.language)
-    return page(request, service.face, "ticket/none.html", language, status=404, session=person)
+    # Without the language switch, whose addresses repeat the query: the body is the same to the last octet.
+    return answer(service.face, render(service.face, "ticket/none.html", language, session=person), 404)

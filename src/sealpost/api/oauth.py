@@ -1,0 +1,89 @@
+"""OAuth 2.0: client credentials in for a token (RFC 6749, section 4.4), and a token ended (RFC 7009); contract, section 1.
+
+``grant_type`` may stand in the query, as the vendor has it, or in the form. The client's id and secret stand in the
+form or in a Basic header; where they stand in both they must agree. Errors have the service's own envelope.
+"""
+
+from __future__ import annotations
+
+from litestar import Response, post
+
+from sealpost.access.callers import authenticated, basic_pair, credentials
+from sealpost.access.refusals import BASIC, Unauthenticated
+from sealpost.api.answers import NO_STORE, ApiRequest, json_answer
+from sealpost.access.forms import form, query
+from sealpost.domain.errors import InvalidInput
+from sealpost.usecases.issue_token import issue_token, revoke_token
+from sealpost.usecases.service import Service
+
+GRANT = "client_credentials"
+LONGEST = 1024
+
+
+@post("/oauth/client_credential/accesstoken", status_code=200)
+async def access_token(request: ApiRequest, service: Service) -> Response[bytes]:
+    """A bearer token for a client's id and secret.
+
+    Raises:
+        InvalidInput: another grant, or two answers to one question.
+        Unauthenticated: no pair, or a wrong one.
+    """
+    fields = await _form(request)
+    grant = _agreed("grant_type", query(request.scope["query_string"]).get("grant_type"), fields.get("grant_type"))
+    if grant != GRANT:
+        raise InvalidInput("grant_type", f"must be {GRANT}")
+    issued = await issue_token(service, *client_pair(request.scope["headers"], fields))
+    if issued is None:
+        raise Unauthenticated("the client's id and secret are not valid", (BASIC,))
+    members = {"access_token": issued.access_token, "token_type": "Bearer", "expires_in": issued.expires_in}
+    return json_answer(members, 200)
+
+
+@post("/oauth/revoke", status_code=200)
+async def revoke(request: ApiRequest, service: Service) -> Response[bytes]:
+    """Ends a token of the calling client; 200 whether or not there was one (RFC 7009, section 2.2).
+
+    Raises:
+        InvalidInput: no ``token``.
+        Unauthenticated: no or wrong credentials.
+    """
+    caller = await authenticated(service, request.scope["headers"])
+    token = (await _form(request)).get("token", "")
+    if not token or len(token) > LONGEST:
+        raise InvalidInput("token", "is required" if not token else "is too long")
+    await revoke_token(service, caller.client, token)
+    return Response(b"", status_code=200, media_type="application/json", headers=NO_STORE)
+
+
+def client_pair(headers: list[tuple[bytes, bytes]], fields: dict[str, str]) -> tuple[str, str]:
+    """The client's id and secret.
+
+    Args:
+        headers: of the request.
+        fields: of its form.
+
+    Raises:
+        InvalidInput: the header and the form say different things.
+        Unauthenticated: the pair is absent, incomplete or malformed.
+    """
+    name, secret = None, None
+    if any(header == b"authorization" for header, _ in headers):
+        scheme, value = credentials(headers)
+        if scheme != "basic":
+            raise Unauthenticated("a token is asked for with the client's id and secret", (BASIC,))
+        name, secret = basic_pair(value)
+    client_id = _agreed("client_id", name, fields.get("client_id"))
+    client_secret = _agreed("client_secret", secret, fields.get("client_secret"))
+    if not client_id or not client_secret or max(len(client_id), len(client_secret)) > LONGEST:
+        raise Unauthenticated("the client's id and secret are required", (BASIC,))
+    return client_id, client_secret
+
+
+def _agreed(field: str, first: str | None, second: str | None) -> str | None:
+    if first is not None and second is not None and first != second:
+        raise InvalidInput(field, "is given twice, with two values")
+    return second if first is None else first
+
+
+async def _form(request: ApiRequest) -> dict[str, str]:
+    return form(request.headers.get("content-type", ""), await request.body())

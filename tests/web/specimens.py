@@ -1,0 +1,177 @@
+"""Every page, with what it needs to be rendered: for the tests of templates, of accessibility, and of translations."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sealpost.domain.content import Part
+from sealpost.domain.status import TABLE, status_of
+from sealpost.usecases.activate import Invitation
+from sealpost.usecases.reads.inbox import InboxMail
+from sealpost.usecases.reads.pickup import Pickup, PickupPart
+from sealpost.usecases.reads.session import Session
+from sealpost.usecases.reads.ticket import StatusLine, TicketView
+from sealpost.usecases.reads.tickets import TicketPage, TicketRow
+from sealpost.usecases.service import Face
+from sealpost.web.inbox.mails import read_mail
+from sealpost.web.inbox.pane import FRAMED
+from sealpost.web.pickup.landing import Visit
+
+AT = datetime(2026, 11, 23, 10, 15, 2, tzinfo=UTC)
+ZONE = ZoneInfo("Europe/Amsterdam")
+TOKEN = "K." + "b" * 22
+FACE = Face(
+    "http://127.0.0.1:8025", "127.0.0.1:8025", secure=False, demo=True, service_name="Sealpost", mail_domain="x.example"
+)
+HOSTILE = '<b>"Bob" & Co, José</b>'
+
+RAW = (
+    b"From: =?utf-8?q?Alice_via_Sealpost_=E2=9C=89?= <registered@x.example>\r\nTo: bob@example.com\r\nSubject: Hello\r\n"
+    b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=A\r\n\r\n"
+    b"--A\r\nContent-Type: multipart/alternative; boundary=B\r\n\r\n"
+    b"--B\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nLook: http://127.0.0.1:8025/p/abc, now.\r\n"
+    b'--B\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p><a href="https://x.example/q?a=1&amp;b=2">Go</a></p>\r\n--B--\r\n'
+    b"--A\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n"
+    b'Content-Disposition: attachment; filename="a.pdf"\r\n\r\nJVBERi0=\r\n--A--\r\n'
+)
+MAIL = read_mail(InboxMail("1", "bounce@x.example", "bob@example.com", AT, RAW))
+
+FINGERPRINT = hashlib.sha256(b"x").digest()
+PARTS = (
+    PickupPart(0, "message.txt", "text/plain", 12, FINGERPRINT),
+    PickupPart(1, HOSTILE, "application/pdf", 2_345_678, FINGERPRINT),
+)
+OPEN = Pickup(
+    ticket_token=TOKEN,
+    language="en",
+    account_name=f"Alice {HOSTILE}",
+    sender_name="Alice",
+    sender_email="alice@example.org",
+    recipient_email="bob@example.com",
+    recipient_name="Bob",
+    subject=f"Notice {HOSTILE}",
+    submitted_at=AT,
+    expire_at=AT + timedelta(days=12),
+    zone=ZONE,
+    decision=None,
+    decided_at=None,
+    reason="",
+    parts=(),
+    download_until=None,
+    delivery="",
+)
+HIDDEN = replace(OPEN, subject=None, recipient_name="")
+DECIDED = {
+    "accepted": replace(OPEN, decision="accepted", decided_at=AT, parts=PARTS, download_until=AT, delivery="waiting"),
+    "accepted, failed": replace(
+        OPEN, decision="accepted", decided_at=AT, parts=PARTS, download_until=AT, delivery="failed"
+    ),
+    "accepted, long ago": replace(OPEN, decision="accepted", decided_at=AT, parts=PARTS, delivery="delivered"),
+    "refused": replace(OPEN, decision="refused", decided_at=AT, reason=f"No.\n{HOSTILE}"),
+    "refused, no reason": replace(OPEN, decision="refused", decided_at=AT),
+    "expired": replace(OPEN, decision="expired", decided_at=AT),
+    "withdrawn": replace(OPEN, decision="withdrawn", decided_at=AT),
+}
+PERSON = Session(7, 1, "Alice Incasso N.V.", "alice@example.org", "Alice", "user", "en", ZONE)
+VIEW = TicketView(
+    token=TOKEN,
+    account_id=1,
+    account_name="Alice Incasso N.V.",
+    sender_name="Alice",
+    sender_email="alice@example.org",
+    recipient_email="bob@example.com",
+    recipient_name="",
+    language="en",
+    subject=f"Notice {HOSTILE}",
+    submitted_at=AT,
+    remind_at=AT,
+    expire_at=AT,
+    zone=ZONE,
+    parts=(Part("message_body", "text/plain", 12, FINGERPRINT), Part("a.pdf", "application/pdf", 2345, FINGERPRINT)),
+    own_id="2026-1",
+    own_guid="guid",
+    campaign="autumn",
+    address_basis="He told us",
+    decision=None,
+    reason="",
+    reached_at=AT,
+    could_know_at=None,
+    decided_at=None,
+    signature_required=True,
+    statuses=tuple(StatusLine(AT, status, HOSTILE if status.code == 30 else "", status.name) for status in TABLE),
+)
+REFUSED = replace(VIEW, decision="refused", reason="No.", decided_at=AT, could_know_at=AT, remind_at=None, statuses=())
+ROWS = tuple(
+    TicketRow(TOKEN, "bob@example.com", name, HOSTILE, status_of(kind), AT, None, own, "")
+    for name, kind, own in (("Bob", "announcement_failed", ""), ("", "submitted", "2026-1"))
+)
+INVITATION = Invitation("alice@example.org", "Alice Incasso N.V.", "en", AT, ZONE)
+
+
+def pages(language: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Name, template and context of every page in every state."""
+    for kind in (400, 403, 404, 405, 413, 500, 503):
+        yield f"failure {kind}", "failure.html", {"kind": kind, "reference": "0198" if kind == 500 else ""}
+    yield from _pickup(language)
+    yield from _sender()
+    inbox: dict[str, Any] = {
+        "mails": [MAIL],
+        "mail": MAIL,
+        "framed": FRAMED,
+        "utc": UTC,
+        "source": "From: x",
+        "cut": True,
+    }
+    for view in ("html", "text", "source"):
+        yield f"inbox, {view}", "inbox/inbox.html", inbox | {"view": view}
+    yield "inbox, list", "inbox/inbox.html", inbox | {"mail": None, "view": "text"}
+    yield "inbox, empty", "inbox/inbox.html", inbox | {"mail": None, "mails": [], "view": "text"}
+
+
+def _pickup(language: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def context(pickup: Pickup, **more: Any) -> dict[str, Any]:
+        visit = Visit(pickup, ("s" * 43,), language)
+        return {"pickup": pickup, "visit": visit, "problem": "", "late": False, "reason": "", **more}
+
+    yield "dead link", "pickup/dead_link.html", {}
+    yield "no link", "pickup/no_link.html", {}
+    yield "open", "pickup/open.html", context(OPEN)
+    yield "open, subject hidden", "pickup/open.html", context(HIDDEN)
+    yield "open, nothing chosen", "pickup/open.html", context(OPEN, problem="choose")
+    for choice in ("accept", "refuse"):
+        for problem in ("", "confirm", *(("reason",) if choice == "refuse" else ())):
+            yield f"{choice} {problem}", f"pickup/confirm_{choice}.html", context(OPEN, problem=problem, reason=HOSTILE)
+    for name, pickup in DECIDED.items():
+        for late in (False, True):
+            yield f"{name}{', late' if late else ''}", f"pickup/{pickup.decision}.html", context(pickup, late=late)
+
+
+def _sender() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for wrong in (False, True):
+        context = {"back": "/dashboard/", "email": HOSTILE if wrong else "", "wrong": wrong}
+        yield f"sign in{', wrong' if wrong else ''}", "signin/signin.html", context
+    for problem in ("", "short", "again", "name", "password"):
+        context = {"invitation": INVITATION, "problem": problem, "name": HOSTILE, "shortest": 12}
+        yield f"activate {problem}", "signin/activate.html", context
+    yield "activate, dead", "signin/dead_link.html", {}
+    signed_in: dict[str, Any] = {"session": PERSON}
+    for name, page, first in (
+        ("", TicketPage(ROWS, "a+/="), True),
+        (" empty", TicketPage((), None), True),
+        (" end", TicketPage((), None), False),
+    ):
+        yield f"tickets{name}", "dashboard/tickets.html", signed_in | {"tickets": page, "is_first": first}
+    context = signed_in | {"ticket": VIEW, "current": status_of("accepted"), "is_open": True, "late": False}
+    yield "ticket", "ticket/ticket.html", context
+    yield (
+        "ticket, refused",
+        "ticket/ticket.html",
+        context | {"ticket": REFUSED, "current": None, "is_open": False, "late": True},
+    )
+    yield "ticket, none", "ticket/none.html", signed_in
+    yield "withdraw", "ticket/withdraw.html", signed_in | {"ticket": VIEW}
