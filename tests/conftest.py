@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,19 @@ import asyncpg
 import pytest
 import pytest_asyncio
 import pytest_socket
+from argon2 import PasswordHasher
 from sealpost.store.embedded import EmbeddedServer
 from sealpost.store.migrate import migrate
 from sealpost.store.pool import connector
+from sealpost.usecases import passwords
 
+from tests.site import Site, new_site
 from tests.world import World, new_world
 
 TEMPLATE = "migrated"
+# Argon2 as costly as it must be would be most of the suite's time; its parameters are tested by themselves.
+passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+passwords._NOBODY = passwords._hasher.hash("nobody")
 _numbers = itertools.count(1)
 
 
@@ -42,15 +49,21 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Emb
         yield running
 
 
-@pytest_asyncio.fixture
-async def dsn(server: EmbeddedServer) -> AsyncGenerator[str]:
-    """A database of this test's own."""
+@asynccontextmanager
+async def fresh_database(server: EmbeddedServer) -> AsyncGenerator[str]:
     name = f"test_{next(_numbers)}"
     admin = await asyncpg.connect(server.dsn)
     await admin.execute(f"create database {name} template {TEMPLATE}")
     yield with_database(server.dsn, name)
     await admin.execute(f"drop database {name} with (force)")
     await admin.close()
+
+
+@pytest_asyncio.fixture
+async def dsn(server: EmbeddedServer) -> AsyncGenerator[str]:
+    """A database of this test's own."""
+    async with fresh_database(server) as made:
+        yield made
 
 
 @pytest_asyncio.fixture
@@ -71,3 +84,17 @@ def eventually() -> Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]:
             return found
 
     return wait
+
+
+@pytest_asyncio.fixture(scope="module")
+async def quiet_site(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
+    """A site that a module's tests share: for requests that must leave nothing behind."""
+    async with fresh_database(server) as dsn, new_site(dsn, tmp_path_factory.mktemp("quiet")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def site(dsn: str, tmp_path: Path) -> AsyncGenerator[Site]:
+    """The whole web application on a real port, and the world behind it."""
+    async with new_site(dsn, tmp_path) as made:
+        yield made

@@ -6,7 +6,6 @@ import dataclasses
 import email
 import email.policy
 import hashlib
-import os
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -165,7 +164,9 @@ class World:
 
 
 @asynccontextmanager
-async def new_world(dsn: str, folder: Path, **changes: Any) -> AsyncGenerator[World]:
+async def new_world(
+    dsn: str, folder: Path, *, base_url: str = "http://127.0.0.1:8025", demo: bool = False, **changes: Any
+) -> AsyncGenerator[World]:
     """Builds the world on a migrated database; ``changes`` replace parts of the Service."""
     mailbox = Mailbox([])
 
@@ -175,11 +176,11 @@ async def new_world(dsn: str, folder: Path, **changes: Any) -> AsyncGenerator[Wo
     catcher = Catcher(keep)
     port = await catcher.start()
     settings = read_settings(
-        {}, data=folder, smtp_port=port, smtp_tls="none", mail_domain="sealpost.example",
+        {}, data=folder, smtp_port=port, smtp_tls="none", mail_domain="sealpost.example", base_url=base_url,
         our_name="out1.sealpost.example", legal_name="Sealpost Test B.V.", environment="test", pool=8,
     )  # fmt: skip
     clock = MovableClock()
-    async with bootstrap.opened(settings, dsn, clock=clock) as opened:
+    async with bootstrap.opened(settings, dsn, clock=clock, demo=demo) as opened:
         service = dataclasses.replace(opened, **changes)
         submitter = Submitter(service)
         alice = await found_account(service, NewAccount("Alice Incasso N.V."))
@@ -206,7 +207,3 @@ async def new_world(dsn: str, folder: Path, **changes: Any) -> AsyncGenerator[Wo
             finally:
                 await submitter.close()
     await catcher.stop()
-
-
-def randomly(size: int) -> bytes:
-    return os.urandom(size)

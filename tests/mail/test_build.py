@@ -1,6 +1,7 @@
 """Exact bytes: what is built reads back as meant, and nothing hostile gets into a header."""
 
 import re
+from base64 import b64decode
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from itertools import product
@@ -107,6 +108,8 @@ def test_subjects_arrive_as_they_are(subject, letter):
     mail = build(letter(subject=subject))
     check_form(mail)
     assert list(seen(mail).keys()) == HEADERS
+    for word in re.findall(rb"=\?utf-8\?B\?([^?]*)\?=", mail):
+        assert b64decode(word, validate=True).decode()  # RFC 2047 5: no character is cut in two
     if "=?" not in subject:  # the standard library decodes twice what we protect once
         assert str(seen(mail)["Subject"]) == subject
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sealpost.mail import relay as relay_module
 from sealpost.mail.letter import UnsafeMail
+from sealpost.mail.opening import _name_check
 from sealpost.mail.session import Timeouts
 from sealpost.mail.transport import Envelope
 
@@ -59,6 +61,7 @@ async def test_no_usable_answer_at_each_stage(stage, end, scripted, relays, enve
     got = await relays(server.port).hand_over(envelope, MAIL, nothing)
     assert (got.outcome, got.stage) == ("uncertain" if stage == "dot" else "delayed", stage)
     assert (got.code, got.final) == (None, b"")
+    assert end != "half a line" or got.transcript[-1].line == b"250 2.0.0 Ok: que..."
     assert all(len(line.line) <= 4096 for line in got.transcript)
     assert len(got.transcript) < 200
 
@@ -147,16 +150,26 @@ async def test_no_mark_without_a_mail_to_finish(scripted, relays, envelope):
     assert (await relays(server.port).hand_over(envelope, MAIL, mark)).reason == "unknown"
 
 
-async def test_connection_lost_during_the_mark_is_never_accepted(scripted, relays, envelope):
-    server = await scripted({})
+@pytest.mark.parametrize("said", [b"250 2.0.0 Ok: queued as early\r\n", b"421 4.3.2 closing\r\n", b"half a line"])
+async def test_what_a_server_says_during_the_mark_is_no_acceptance(said, scripted, relays, envelope):
+    server, heard = await scripted({}), asyncio.Semaphore(0)
+
+    def clock() -> datetime:  # read for each line that arrives
+        heard.release()
+        return datetime.now(UTC)
 
     async def mark() -> None:
-        server.writers[0].transport.abort()
-        await server.ended[0].wait()
+        while not heard.locked():
+            await heard.acquire()
+        server.writers[0].write(said)
+        server.writers[0].close()
+        await heard.acquire()
+        if b"\r\n" not in said:  # once for the half line, once for its end
+            await heard.acquire()
 
-    got = await relays(server.port).hand_over(envelope, MAIL, mark)
-    assert (got.outcome, got.stage) in {("delayed", "body"), ("uncertain", "dot")}
-    assert server.mails == []
+    got = await relays(server.port, clock=clock).hand_over(envelope, MAIL, mark)
+    assert (got.outcome, got.stage, server.mails) == ("delayed", "body", [])
+    assert got.transcript[-1].line == said.strip()
 
 
 async def test_a_250_before_the_dot_is_worth_nothing(scripted, relays, envelope):
@@ -196,6 +209,26 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_replaced(scripte
     await server.ended[0].wait()
     assert (await relay.hand_over(envelope, MAIL, nothing)).outcome == "accepted"
     assert (server.connections, len(server.mails)) == (2, 2)
+
+
+async def test_a_connection_that_was_idle_for_long_is_not_trusted(scripted, relays, envelope, monkeypatch):
+    monkeypatch.setattr(relay_module, "_IDLE_SECONDS", -1)
+    server = await scripted({})
+    relay = relays(server.port)
+    await relay.hand_over(envelope, MAIL, nothing)
+    assert (await relay.hand_over(envelope, MAIL, nothing)).outcome == "accepted"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_a_connection_is_used_a_limited_number_of_times(limit, scripted, relays, envelope, monkeypatch):
+    monkeypatch.setattr(relay_module, "_MAILS_PER_CONNECTION", limit)
+    server = await scripted({})
+    relay = relays(server.port)
+    for _ in range(6):
+        assert (await relay.hand_over(envelope, MAIL, nothing)).outcome == "accepted"
+    assert server.connections == 6 / limit
+    assert server.commands.count(b"QUIT") == 6 / limit
 
 
 async def test_no_more_connections_than_allowed(scripted, relays, envelope):
@@ -297,6 +330,20 @@ async def test_another_name_in_the_certificate_is_recorded(scripted, relays, env
     assert got.tls.name_check == "mismatch"
 
 
+@pytest.mark.parametrize(
+    ("host", "result"),
+    [
+        ("mx.test", "match"), ("MX.test.", "match"), ("127.0.0.1", "match"), ("a.wild.test", "match"),
+        ("wild.test", "mismatch"), ("a.b.wild.test", "mismatch"), ("*.wild.test", "match"), ("test", "mismatch"),
+        ("127.0.0.2", "mismatch"), ("", "mismatch"),
+    ],
+)  # fmt: skip
+def test_names_in_a_certificate(host, result, certificate: Path):
+    der = ssl.PEM_cert_to_DER_cert(certificate.read_text()[certificate.read_text().index("-----BEGIN CERT") :])
+    assert _name_check(der, host) == result
+    assert _name_check(None, host) == _name_check(b"rubbish", host) == "none"
+
+
 async def test_required_tls_with_a_known_authority(scripted, relays, envelope, server_tls, certificate: Path):
     server = await scripted({"ehlo": WITH_TLS}, server_tls)
     context = ssl.create_default_context(cafile=str(certificate))
@@ -312,10 +359,11 @@ async def test_required_tls_sends_nothing_in_clear(ehlo, scripted, relays, envel
     assert not any(command.startswith(b"MAIL") for command in server.commands)
 
 
-async def test_plaintext_behind_starttls_is_an_injection(scripted, relays, envelope, server_tls):
+async def test_plaintext_behind_starttls_is_an_injection(scripted, relays, envelope, server_tls, certificate: Path):
     server = await scripted({"ehlo": WITH_TLS, "starttls": b"220 go\r\n250 injected\r\n"}, server_tls)
-    got = await relays(server.port, tls="required").hand_over(envelope, MAIL, nothing)
-    assert (got.outcome, got.stage, server.mails) == ("delayed", "starttls", [])
+    context = ssl.create_default_context(cafile=str(certificate))
+    got = await relays(server.port, tls="required", context=context).hand_over(envelope, MAIL, nothing)
+    assert (got.outcome, got.stage, got.tls, server.mails) == ("delayed", "starttls", None, [])
 
 
 async def test_opportunistic_falls_back_when_the_handshake_fails(scripted, relays, envelope):

@@ -138,6 +138,8 @@ def _pickup(language: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
         visit = Visit(pickup, ("s" * 43,), language)
         return {"pickup": pickup, "visit": visit, "problem": "", "late": False, "reason": "", **more}
 
+    for exists in (None, False, True):
+        yield f"check a reference, {exists}", "genuine/check.html", {"reference": HOSTILE, "exists": exists}
     yield "dead link", "pickup/dead_link.html", {}
     yield "no link", "pickup/no_link.html", {}
     yield "open", "pickup/open.html", context(OPEN)

@@ -1,4 +1,4 @@
-"""Every page in Chromium, light and dark, on a phone: no finding of axe, nothing wider than the screen."""
+"""Every page in Chromium, in every language, light or dark: no finding of axe, nothing wider than the screen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from sealpost.web.pages import render
 
 CHROMIUM = shutil.which("chromium")
 STYLE = (Path(web.__path__[0]) / "static" / "sealpost.css").read_text()
-WIDTHS = (320, 390, 1280)
+WIDTHS = (320, 1280)
+OPTIONS = {"resultTypes": ["violations"], "preload": False}
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="CHROMIUM IS MISSING: accessibility of the pages is not tested"),
@@ -48,7 +49,7 @@ async def findings(page: Page, html: str) -> list[str]:
     await page.set_content(html)
     wide = [width for width in WIDTHS if await _overflows(page, width)]
     await page.set_viewport_size({"width": 390, "height": 844})
-    found = (await Axe().run(page)).response["violations"]
+    found = (await Axe().run(page, options=OPTIONS)).response["violations"]
     shown = [f"{one['id']}: {one['help']} {[node['target'] for node in one['nodes']]}" for one in found]
     return shown + [f"wider than {width}" for width in wide]
 
@@ -59,7 +60,9 @@ async def _overflows(page: Page, width: int) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("language", "scheme"), [("en", "dark"), *((language, "light") for language in LANGUAGES)])
+@pytest.mark.parametrize(
+    ("language", "scheme"), [(language, "dark" if language == "en" else "light") for language in LANGUAGES]
+)
 async def test_axe(browser: Any, language: str, scheme: str) -> None:
     context = await browser.new_context(color_scheme=scheme, reduced_motion="reduce")
     page = await context.new_page()

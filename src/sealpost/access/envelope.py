@@ -28,6 +28,7 @@ from sealpost.domain.errors import (
 
 JSON = b"application/json"
 RETRY_AFTER = b"5"
+KNOWN = frozenset(status.value for status in HTTPStatus)
 NAMED = frozenset({b"allow", b"retry-after", b"www-authenticate"})
 
 # In this order: the first kind that fits decides.
@@ -94,7 +95,7 @@ def status_of(error: Exception) -> int:
     if isinstance(error, Refusal):
         return error.status
     if isinstance(error, HTTPException):
-        return error.status_code if error.status_code in HTTPStatus else 500
+        return error.status_code if error.status_code in KNOWN else 500
     return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
 
 

@@ -7,7 +7,7 @@ so a request for it is echoed and a request for any other is told what it gets (
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -26,6 +26,7 @@ Failure = Callable[[Scope, Exception, str], Answer]
 
 API_VERSION = (b"api-version", b"1")
 SMALL_BODY = 65_536
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 # How long, and how much of, a body that nobody wants is read on after the answer. A caller that writes everything
 # before it reads would else find its connection reset and the answer lost (RFC 9112, section 9.6).
 DRAIN_SECONDS = 5.0
@@ -71,18 +72,13 @@ class Exchange:
         self._whole = self._gone = self._started = self._closing = False
         self._status = access_log.GONE
         # HEAD is GET whose body is left out (RFC 9110, section 9.3.2), for every address.
-        self._scope = {**scope, "method": "GET"} if self._head else scope
+        self._scope: Scope = {**scope, "method": "GET"} if self._head else scope
         self._id = assign(self._scope)
 
     async def run(self, app: App, failure: Failure) -> None:
         """Lets the app answer; answers for it where it raises."""
-        declared: int | None = None
         try:
-            declared = declared_length(self._scope["headers"])
-            self._closing = declared is None or declared > SMALL_BODY
-            self._whole = declared == 0
-            if declared is not None and declared > self._limit:
-                raise self._too_large()
+            self._admit(declared_length(self._scope["headers"]))
             await app(self._scope, self.receive, self.send)
         except Disconnected:
             self._gone = True
@@ -91,6 +87,12 @@ class Exchange:
         finally:
             status = self._status if self._started else access_log.GONE
             access_log.line(self._scope, self._method, status, perf_counter() - self._began, self._id)
+
+    def _admit(self, declared: int | None) -> None:
+        self._closing = declared is None or declared > SMALL_BODY
+        self._whole = declared == 0
+        if declared is not None and declared > self._limit:
+            raise self._too_large()
 
     async def receive(self) -> Message:
         """The app's receive: counts octets and notices when the caller leaves.
@@ -155,14 +157,15 @@ class Exchange:
         return TooLarge("body", f"is larger than {self._limit} octets")
 
 
-def declared_length(headers: list[tuple[bytes, bytes]]) -> int | None:
+def declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
     """Octets of the body as the caller declares them; 0 without a body, None when only its end will tell.
 
     Raises:
         InvalidInput: a Content-Length that is not one number.
     """
-    lengths = [value for name, value in headers if name == b"content-length"]
-    if any(name == b"transfer-encoding" for name, _ in headers):
+    framing = [pair for pair in headers if pair[0] in FRAMING]
+    lengths = [value for name, value in framing if name == b"content-length"]
+    if len(lengths) < len(framing):
         return None
     if not lengths:
         return 0

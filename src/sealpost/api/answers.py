@@ -9,11 +9,16 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from sealpost.access.envelope import Answer, envelope
 from sealpost.access.request_id import request_id
+from sealpost.usecases.service import Service
 
 ApiRequest = Request[Any, Any, Any]
+Serving = NamedDependency[SkipValidation[Service]]
+"""The service, as the framework hands it to a route."""
 
 NO_STORE = {"cache-control": "no-store"}
 

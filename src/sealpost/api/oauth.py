@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from litestar import Response, post
 
-from sealpost.access.callers import authenticated, basic_pair, credentials
-from sealpost.access.refusals import BASIC, Unauthenticated
-from sealpost.api.answers import NO_STORE, ApiRequest, json_answer
+from sealpost.access.callers import Headers, authenticated, basic_pair, credentials
 from sealpost.access.forms import form, query
+from sealpost.access.refusals import BASIC, Unauthenticated
+from sealpost.api.answers import NO_STORE, ApiRequest, Serving, json_answer
 from sealpost.domain.errors import InvalidInput
 from sealpost.usecases.issue_token import issue_token, revoke_token
-from sealpost.usecases.service import Service
 
 GRANT = "client_credentials"
 LONGEST = 1024
 
 
 @post("/oauth/client_credential/accesstoken", status_code=200)
-async def access_token(request: ApiRequest, service: Service) -> Response[bytes]:
+async def access_token(request: ApiRequest, service: Serving) -> Response[bytes]:
     """A bearer token for a client's id and secret.
 
     Raises:
@@ -40,7 +39,7 @@ async def access_token(request: ApiRequest, service: Service) -> Response[bytes]
 
 
 @post("/oauth/revoke", status_code=200)
-async def revoke(request: ApiRequest, service: Service) -> Response[bytes]:
+async def revoke(request: ApiRequest, service: Serving) -> Response[bytes]:
     """Ends a token of the calling client; 200 whether or not there was one (RFC 7009, section 2.2).
 
     Raises:
@@ -55,7 +54,7 @@ async def revoke(request: ApiRequest, service: Service) -> Response[bytes]:
     return Response(b"", status_code=200, media_type="application/json", headers=NO_STORE)
 
 
-def client_pair(headers: list[tuple[bytes, bytes]], fields: dict[str, str]) -> tuple[str, str]:
+def client_pair(headers: Headers, fields: dict[str, str]) -> tuple[str, str]:
     """The client's id and secret.
 
     Args:
@@ -67,8 +66,9 @@ def client_pair(headers: list[tuple[bytes, bytes]], fields: dict[str, str]) -> t
         Unauthenticated: the pair is absent, incomplete or malformed.
     """
     name, secret = None, None
-    if any(header == b"authorization" for header, _ in headers):
-        scheme, value = credentials(headers)
+    pairs = list(headers)
+    if any(header == b"authorization" for header, _ in pairs):
+        scheme, value = credentials(pairs)
         if scheme != "basic":
             raise Unauthenticated("a token is asked for with the client's id and secret", (BASIC,))
         name, secret = basic_pair(value)

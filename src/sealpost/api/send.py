@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from sealpost.access.callers import authenticated
+from sealpost.access.callers import Headers, authenticated
 from sealpost.access.middleware import declared_length
 from sealpost.access.refusals import MethodNotAllowed, UnsupportedMediaType
 from sealpost.api.body import submit_message
@@ -28,8 +28,6 @@ from sealpost.usecases.submit_message import SubmitMessage
 SEND_PATH = "/webservice/mailsender/send"
 JSON_TYPE = re.compile(rb'(?i)application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?;?')
 LARGE_AT_ONCE = 2
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class Submits(Protocol):
@@ -95,6 +93,7 @@ def check_form(headers: Headers) -> None:
         UnsupportedMediaType: not JSON in UTF-8, or compressed.
         InvalidInput: an Idempotency-Key, which is not honoured yet and must not be ignored.
     """
+    headers = list(headers)
     types = [value for name, value in headers if name == b"content-type"]
     if len(types) != 1 or not JSON_TYPE.fullmatch(types[0].strip(b" \t")):
         raise UnsupportedMediaType("the body must be application/json in UTF-8")
@@ -111,5 +110,5 @@ def answer(base_url: str, token: str, language: str) -> bytes:
     return msgspec.json.encode({"ticket_token": token, "ticket_url": url, "message": "OK"})
 
 
-def _headers(octets: bytes) -> Headers:
+def _headers(octets: bytes) -> list[tuple[bytes, bytes]]:
     return [(b"content-type", b"application/json"), (b"content-length", str(len(octets)).encode())]

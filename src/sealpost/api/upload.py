@@ -19,8 +19,10 @@ Receive = Callable[[], Awaitable[Any]]
 
 IN_MEMORY = 1 << 20
 BATCH = 1 << 18  # octets gathered before a thread writes them; the loop must not wait for a disk
-IDLE_SECONDS = 30.0  # longest silence between two pieces
+SMALL_SECONDS = 60.0  # longest time for what is kept in memory
+IDLE_SECONDS = 30.0  # longest silence between two pieces of a spooled body
 WHOLE_SECONDS = 900.0  # longest time for a whole body: 25 MB over 300 kbit/s
+SLOW = "the body did not arrive in time"
 
 
 class Upload:
@@ -52,13 +54,22 @@ class Upload:
             Disconnected: the caller left before the end.
             ContentUnavailable: no room for a spool file.
         """
-        pieces: list[bytes] = []
-        while self._more and max(self._size, self._declared or 0) <= IN_MEMORY:
-            pieces.append(await self._piece())
+        pieces = await self._first()
         if self._more or self._size > IN_MEMORY:
             return await self._spooled(folder, pieces)
         self._check_end()
         return b"".join(pieces)
+
+    async def _first(self) -> list[bytes]:
+        """What is kept in memory: all of a small body. One deadline for the whole; setting one per piece is dear."""
+        pieces: list[bytes] = []
+        try:
+            async with asyncio.timeout(SMALL_SECONDS):
+                while self._more and max(self._size, self._declared or 0) <= IN_MEMORY:
+                    pieces.append(await self._next())
+        except TimeoutError:
+            raise TooSlow(SLOW) from None
+        return pieces
 
     async def _spooled(self, folder: Path, pieces: list[bytes]) -> Spool:
         """A crash here leaves nothing: the file has no name."""
@@ -82,9 +93,12 @@ class Upload:
     async def _piece(self) -> bytes:
         try:
             async with asyncio.timeout(min(IDLE_SECONDS, self._until - monotonic())):
-                message = await self._receive()
+                return await self._next()
         except TimeoutError:
-            raise TooSlow("the body did not arrive in time") from None
+            raise TooSlow(SLOW) from None
+
+    async def _next(self) -> bytes:
+        message = await self._receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
         piece: bytes = message.get("body", b"")

@@ -5,18 +5,17 @@ from __future__ import annotations
 from litestar import Response, post
 
 from sealpost.access.callers import authenticated
-from sealpost.api.answers import ApiRequest, json_answer
+from sealpost.api.answers import ApiRequest, Serving, json_answer
 from sealpost.api.json_scan import scan
 from sealpost.api.members import Members
 from sealpost.api.send import check_form
 from sealpost.domain.errors import NotAllowed
 from sealpost.domain.parties import address
 from sealpost.usecases.add_user import add_user
-from sealpost.usecases.service import Service
 
 
 @post("/api/user", status_code=201)
-async def new_user(request: ApiRequest, service: Service) -> Response[bytes]:
+async def new_user(request: ApiRequest, service: Serving) -> Response[bytes]:
     """Adds a user with the role *user*, who gets a mail to set a password.
 
     Raises:

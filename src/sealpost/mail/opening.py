@@ -109,7 +109,7 @@ def _name_check(certificate: bytes | None, host: str) -> str:
     try:
         parsed = x509.load_der_x509_certificate(certificate or b"")
         names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
         return "none"
     known = {name.lower().rstrip(".") for name in names.get_values_for_type(x509.DNSName)}
     known |= {str(address) for address in names.get_values_for_type(x509.IPAddress)}

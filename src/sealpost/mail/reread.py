@@ -6,6 +6,7 @@ file's name. Files themselves are not parsed, for speed: each is shown to consis
 end a part nor start a header, and its place is parsed with a stand-in.
 """
 
+from binascii import Error as Base64Error
 from binascii import a2b_qp
 from dataclasses import dataclass
 from email import policy
@@ -22,10 +23,9 @@ from pybase64 import b64decode
 from sealpost.mail.letter import File, Letter, Mailbox, UnsafeMail
 
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _STAND_IN = b"LS0=\r\n"
-_SMALL = 16_384
 _LINE_LIMIT = 78
+_TEXTS = ("multipart/alternative", "text/plain", "text/html")
 _PARSER = BytesParser(policy=policy.compat32)
 
 
@@ -51,6 +51,15 @@ class Assembly:
         return b"".join(piece for pair in zip_longest(self.frame, bodies, fillvalue=b"") for piece in pair)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A part as the parser sees it."""
+
+    kind: str
+    disposition: str | None
+    names: frozenset[str]
+
+
 def text_octets(text: str) -> bytes:
     """A text as it shall arrive: UTF-8, CRLF, exactly one line end at the end."""
     return (text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n") + "\n").replace("\n", "\r\n").encode()
@@ -68,14 +77,15 @@ def check_assembly(assembly: Assembly, letter: Letter) -> None:
         _check_text(body, text)
     for body, file in zip(assembly.files, letter.files, strict=True):
         _check_file(body, file)
-    message = parsed(skeleton)
+    head, _, rest = skeleton.partition(b"\r\n\r\n")
+    message = parsed(head + b"\r\n\r\n", headersonly=True)
     _check_headers(message, letter)
-    _check_parts(message, letter)
+    _check_parts(_structure(message, rest), letter)
 
 
-def parsed(octets: bytes) -> Message:
+def parsed(octets: bytes, *, headersonly: bool = False) -> Message:
     """A mail as the standard library reads it; for the start-up check as well."""
-    return _PARSER.parsebytes(octets)
+    return _PARSER.parsebytes(octets, headersonly)
 
 
 def _check_lines(octets: bytes, field: str) -> None:
@@ -87,21 +97,24 @@ def _check_lines(octets: bytes, field: str) -> None:
 def _check_text(body: bytes, text: str) -> None:
     """No octet but plain ASCII, no boundary (each holds ``=_``), short lines, and it decodes to the text."""
     _check_lines(body, "text")
-    if body.translate(None, _PRINTABLE) or b"=_" in body or max(map(len, body.split(b"\r\n"))) > _LINE_LIMIT:
+    if body.translate(None, _PRINTABLE) or b"=_" in body or max(map(len, body.splitlines())) > _LINE_LIMIT:
         raise UnsafeMail("text")
     if a2b_qp(body) != text_octets(text):
         raise UnsafeMail("text")
 
 
 def _check_file(body: bytes, file: File) -> None:
-    """Lines of 76 characters of base64 and nothing else: line ends stand at their places, and nowhere besides."""
-    inner = body[:-2]
+    """Lines of 76 characters: line ends stand at their places and nowhere besides; the rest is the file in base64."""
+    inner, bare = body[:-2], body.translate(None, b"\r\n")
     ends = inner[76::78], inner[77::78], body[-2:]
-    if ends != (b"\r" * len(ends[0]), b"\n" * len(ends[0]), b"\r\n"):
+    count = len(ends[0])
+    if ends != (b"\r" * count, b"\n" * count, b"\r\n") or len(body) - len(bare) != 2 * count + 2:
         raise UnsafeMail("file.content")
-    if body.translate(None, _BASE64) != b"\r\n" * (len(ends[0]) + 1):
-        raise UnsafeMail("file.content")
-    if len(file.content) <= _SMALL and b64decode(body.replace(b"\r\n", b""), validate=True) != file.content:
+    try:
+        same = b64decode(bare, validate=True) == file.content
+    except Base64Error:
+        same = False
+    if not same:
         raise UnsafeMail("file.content")
 
 
@@ -156,26 +169,38 @@ def _same(field: str, seen: tuple[Mailbox, ...], meant: Mailbox) -> None:
         raise UnsafeMail(field)
 
 
-def _check_parts(message: Message, letter: Letter) -> None:
-    kinds = ["multipart/alternative", "text/plain", "text/html"]
-    parts = list(message.walk())
-    if letter.files:
-        kinds.insert(0, "multipart/mixed")
-    if [part.get_content_type() for part in parts[: len(kinds)]] != kinds or any(part.defects for part in parts):
+def _structure(message: Message, rest: bytes) -> tuple[_Seen, ...]:
+    """What the body consists of, whatever the boundary is called."""
+    boundary, kind = message.get_boundary(""), str(message["content-type"])
+    if not boundary.startswith("=_") or message.get_payload():
+        raise UnsafeMail("structure")
+    return _parts((f"Content-Type: {kind}\r\n\r\n".encode() + rest).replace(boundary.encode(), b"=_0"))
+
+
+@lru_cache(maxsize=1024)  # announcements differ in their headers alone
+def _parts(octets: bytes) -> tuple[_Seen, ...]:
+    parts = list(parsed(octets).walk())
+    if any(part.defects for part in parts):
         raise UnsafeMail("structure")
     if any(part.get_payload() != _STAND_IN.decode("ascii").rstrip() for part in parts if not part.is_multipart()):
         raise UnsafeMail("structure")
-    files = parts[len(kinds) :]
-    if len(files) != len(letter.files) or any(part.is_multipart() for part in files):
+    return tuple(_Seen(part.get_content_type(), part.get_content_disposition(), _names(part)) for part in parts)
+
+
+def _names(part: Message) -> frozenset[str]:
+    parameters = part.get_params([], "content-disposition")[1:]
+    return frozenset(_name(value) for name, value in parameters if name == "filename")
+
+
+def _check_parts(seen: tuple[_Seen, ...], letter: Letter) -> None:
+    kinds = ("multipart/mixed", *_TEXTS) if letter.files else _TEXTS
+    if tuple(part.kind for part in seen[: len(kinds)]) != kinds or len(seen) != len(kinds) + len(letter.files):
         raise UnsafeMail("structure")
-    for part, file in zip(files, letter.files, strict=True):
-        _same_file(part, file)
-
-
-def _same_file(part: Message, file: File) -> None:
-    names = {_name(value) for name, value in part.get_params([], "content-disposition")[1:] if name == "filename"}
-    if part.get_content_disposition() != "attachment" or file.name not in names:
-        raise UnsafeMail("file.name")
+    for part, file in zip(seen[len(kinds) :], letter.files, strict=True):
+        if part.kind not in {file.content_type.partition(";")[0].lower(), "application/octet-stream"}:
+            raise UnsafeMail("file.content_type")
+        if part.disposition != "attachment" or file.name not in part.names:
+            raise UnsafeMail("file.name")
 
 
 def _name(value: str | tuple[str | None, str | None, str]) -> str:

@@ -267,3 +267,8 @@ async def committed_end(runner: Runner, segment: UUID) -> int:
 async def exist(runner: Runner, ids: Sequence[UUID]) -> bool:
     """Whether all of these tickets exist."""
     return await runner.fetchval("select count(*) from tickets where id = any($1)", list(ids)) == len(ids)
+
+
+async def token_exists(runner: Runner, token: str) -> bool:
+    """Whether any account has a ticket of this token."""
+    return bool(await runner.fetchval("select true from tickets where token = $1", token))

@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException
 
 from sealpost.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, TooLarge, Unavailable
 from sealpost.usecases.service import Face
-from sealpost.web.pages import PageRequest, chosen_language, page
+from sealpost.web.pages import READ, PageRequest, answer, chosen_language, render, switches
 
 ROOMS = ("/p", "/pickup", "/signin", "/signout", "/activate", "/dashboard", "/inbox", "/static")
 INBOX_API = "/inbox/api"
@@ -69,9 +69,11 @@ def failure_page(request: PageRequest, error: Exception, face: Face, reference: 
     kind = (
         status if status in {403, 404, 405, 413, 503} else (500 if status >= HTTPStatus.INTERNAL_SERVER_ERROR else 400)
     )
-    answered = page(
-        request, face, "failure.html", chosen_language(request), status=status, kind=kind, reference=reference
-    )
+    language = chosen_language(request)
+    # The switch leads to this address by GET; after a form there may be nothing there.
+    shown = switches(request, language) if request.method in READ else ()
+    html = render(face, "failure.html", language, kind=kind, reference=reference, switches=shown)
+    answered = answer(face, html, status)
     answered.headers.update(_allowed(error))
     return answered
 
