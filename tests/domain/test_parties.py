@@ -35,7 +35,7 @@ def test_addresses_taken(given: str, normalised: str) -> None:
         "bob@exam\u202eple.com", "bob\u0000@example.com", "alice@example.org)bob@example.com", "bob@-example.com",
         "bob@example-.com", "bob@exa_mple.com", "bob@.example.com", "bob@example..com", f"{'a' * 65}@example.com",
         f"bob@{'a' * 64}.com", f"a@{'b.' * 130}com", "bob\ud800@example.com", "b\u00a0b@example.com", "b\u200bb@example.com",
-        "bob@example.com ", " bob@example.com", "bob@example.com\u2028", "(c)bob@example.com", "bob@example.123",
+        "bob@straße.example", "bob@example.com ", " bob@example.com", "bob@example.com\u2028", "(c)bob@example.com", "bob@example.123",
     ],
 )  # fmt: skip
 def test_addresses_refused(text: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sealpost import bootstrap
 from sealpost.domain.errors import Unavailable
 from sealpost.settings import Settings, read_settings
@@ -67,6 +68,13 @@ class Site:
         service: Any = self.service
         self.faults = self.line.faults = service.pool.faults = service.content.faults = faults
         self.surprises.clear()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Drops idle SMTP connections, so that every run begins with a connect, and the dead say no QUIT."""
+        idle = self._real.transport._idle
+        while idle:
+            idle.pop()[1].wire.abort()
 
     async def survive(self, step: Callable[[], Awaitable[None]]) -> bool:
         """Takes a step; False when the process was killed in it, and another one is up."""
@@ -100,9 +108,7 @@ class Site:
         if self._lifetime is None:
             return
         self._real.pool.terminate()
-        for _, session in self._real.transport._idle:
-            session.wire.abort()
-        self._real.transport._idle.clear()
+        self._hang_up()
         await self._lifetime.__aexit__(None, None, None)
         self._lifetime = None
 
@@ -159,8 +165,17 @@ async def new_site(world: World, dsn: str, folder: Path) -> AsyncGenerator[Site]
     line = Line(world.catcher._server.sockets[0].getsockname()[1], Faults())
     site = Site(world, dsn, settings_of(folder, await line.start()), line)
     await site.open()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_unless_killed)
     try:
         yield site
     finally:
         await site.bury()
         await line.stop()
+        loop.set_exception_handler(None)
+
+
+def _unless_killed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tasks of a killed process have nobody left who asks what they ended with."""
+    if not isinstance(context.get("exception"), Killed | asyncpg.PostgresConnectionError):
+        loop.default_exception_handler(context)

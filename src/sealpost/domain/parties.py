@@ -15,6 +15,8 @@ FORBIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 FORBIDDEN_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufff9-\ufffb]")
+# IDNA 2003, which the standard library speaks, maps these to another name than IDNA 2008 does (RFC 5894, section 7.2).
+DEVIATIONS = frozenset("ßẞς\u200c\u200d")
 SURROGATE = re.compile("[\ud800-\udfff]")
 LOCAL_OCTETS, ADDRESS_OCTETS = 64, 254  # RFC 5321, section 4.5.3.1
 
@@ -70,6 +72,8 @@ def address(field: str, text: str) -> Address:
 
 
 def _domain(field: str, text: str) -> str:
+    if DEVIATIONS & set(text):
+        raise InvalidInput(field, "has a domain that two standards read differently: write it in its xn-- form")
     try:
         domain = text.lower() if text.isascii() else text.encode("idna").decode().lower()
     except UnicodeError:

@@ -1,10 +1,11 @@
 """Tell the recipient that a registered e-mail waits (contract, section 8.1).
 
-The first attempt also plans the sender's confirmation.
+With the first one the sender's confirmation is planned, before anything is sent.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,9 @@ from sealpost.mail.views import AnnouncementView
 from sealpost.store import mails, tickets
 from sealpost.store.pool import Connection
 from sealpost.usecases.chain import plan_mail
-from sealpost.usecases.handover import Draft, Sending, hand_over
+from sealpost.usecases.handover import hand_over
 from sealpost.usecases.letters import SHOWN_AFTERWARDS, new_link, to_recipient
+from sealpost.usecases.sending import Draft, Sending
 from sealpost.usecases.service import Service
 
 
@@ -24,15 +26,22 @@ async def announce(service: Service, mail_id: UUID) -> None:
     async def compose(held: mails.Claim, ticket: tickets.Ticket | None) -> Draft | None:
         return announcement(service, held, ticket, reminder=False)
 
-    async def confirm(connection: Connection, _held: mails.Claim, ticket: tickets.Ticket, _handover: Handover) -> None:
+    async def confirm(connection: Connection, ticket: tickets.Ticket, _: Handover | None) -> None:
         await plan_mail(service, connection, ticket.account_id, "confirmation", ticket.id)
 
-    await hand_over(service, mail_id, Sending(compose, "announcement", ends_at_expiry=True, afterwards=confirm))
+    wanted = partial(is_open, service)
+    sending = Sending(compose, wanted, "announcement", ends_at_expiry=True, at_first=confirm)
+    await hand_over(service, mail_id, sending)
+
+
+def is_open(service: Service, ticket: tickets.Ticket | None) -> bool:
+    """Whether the recipient can still decide."""
+    return ticket is not None and ticket.state.decision is None and service.clock.now() < ticket.state.expire_at
 
 
 def announcement(service: Service, held: mails.Claim, ticket: tickets.Ticket | None, *, reminder: bool) -> Draft | None:
-    """The announcement or the reminder; None once the ticket is decided or its term is over."""
-    if ticket is None or ticket.state.decision or service.clock.now() >= ticket.state.expire_at:
+    """The announcement or the reminder."""
+    if ticket is None:
         return None
     link, stored = new_link(service, "pickup", ticket.state.expire_at + SHOWN_AFTERWARDS)
     view = AnnouncementView(

@@ -14,8 +14,9 @@ from sealpost.mail.transport import Handover
 from sealpost.store import mails, tickets
 from sealpost.store.pool import Connection
 from sealpost.usecases.chain import plan_mail
-from sealpost.usecases.handover import Draft, Sending, hand_over, opened
+from sealpost.usecases.handover import hand_over, opened
 from sealpost.usecases.letters import to_recipient
+from sealpost.usecases.sending import Draft, Sending
 from sealpost.usecases.service import Service
 
 
@@ -25,18 +26,16 @@ async def deliver(service: Service, mail_id: UUID) -> None:
     async def compose(held: mails.Claim, ticket: tickets.Ticket | None) -> Draft | None:
         return await _content(service, held, ticket)
 
-    async def too_large(connection: Connection, _held: mails.Claim, ticket: tickets.Ticket, handover: Handover) -> None:
-        if handover.outcome == "failed" and handover.reason == "too_large":
+    async def too_large(connection: Connection, ticket: tickets.Ticket, handover: Handover | None) -> None:
+        if handover and handover.outcome == "failed" and handover.reason == "too_large":
             await plan_mail(service, connection, ticket.account_id, "collection", ticket.id)
 
-    await hand_over(service, mail_id, Sending(compose, "content", taken="delivered", afterwards=too_large))
+    await hand_over(service, mail_id, Sending(compose, kinds="content", taken="delivered", afterwards=too_large))
 
 
 async def _content(service: Service, held: mails.Claim, ticket: tickets.Ticket | None) -> Draft | None:
     if ticket is None or ticket.state.decision != "accepted" or ticket.state.decided_at is None:
         return None
-    if held.built:  # its exact bytes are kept; nothing is composed again
-        return Draft(to_recipient(service, held, ticket, service.composer.content(_view(ticket, ""))))
     octets = await opened(service, service.content_vault.open, ticket.content)
     files = [
         File(shown_name(part), part.content_type, content)

@@ -8,7 +8,7 @@ again; *dot due*, an unknown outcome: recorded as such, then the same bytes agai
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -19,66 +19,21 @@ from sealpost.content.placement import ContentDamaged, ContentUnavailable, Place
 from sealpost.domain.canonical import sha256
 from sealpost.domain.errors import Fenced, Unavailable
 from sealpost.domain.records import Event
-from sealpost.domain.timetable import QUEUE_LIFETIME, retry_delay
 from sealpost.mail.build import build
 from sealpost.mail.letter import Letter, UnsafeMail, needs_smtputf8
-from sealpost.mail.transport import Envelope, Handover
-from sealpost.store import links, mails, records, tickets
+from sealpost.mail.transport import Envelope
+from sealpost.store import links, mails, tickets
 from sealpost.store.pool import Connection
 from sealpost.usecases.chain import LOOK_AGAIN, record
 from sealpost.usecases.database import insist, transaction
-from sealpost.usecases.dialogue import contact_at, final_at, kept, smtp, transcript
+from sealpost.usecases.dialogue import smtp
+from sealpost.usecases.sending import NewLink, Sending
 from sealpost.usecases.service import Service
+from sealpost.usecases.settle import settle
 
 log = structlog.get_logger()
 INLINE = 200_000
 """Octets up to which a mail is built on the event loop; larger ones in a thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewLink:
-    """A link in a mail: only its hash is stored."""
-
-    sha256: bytes
-    purpose: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A mail to be built."""
-
-    letter: Letter
-    link: NewLink | None = None
-
-
-Compose = Callable[[mails.Claim, tickets.Ticket | None], Awaitable[Draft | None]]
-"""Makes the mail, or says None: it is not wanted (any more)."""
-
-Sent = Callable[[Connection, mails.Claim, tickets.Ticket, Handover], Awaitable[None]]
-"""What else belongs into the transaction of the outcome."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """What differs between the use cases that send.
-
-    Args:
-        compose: makes the mail; also asked before each repeat, whether the mail is still wanted.
-        kinds: first part of the record kinds (``announcement``), or empty: no evidence is made of it.
-        taken: the kind of record of a server's 250.
-        ends_at_expiry: no more tries after the ticket's term.
-        afterwards: further writes of the outcome's transaction.
-    """
-
-    compose: Compose
-    kinds: str = ""
-    taken: str = "accepted"
-    ends_at_expiry: bool = False
-    afterwards: Sent | None = None
-
-    def kind(self, outcome: str) -> str:
-        return f"{self.kinds}_{self.taken if outcome == 'accepted' else outcome}"
 
 
 async def hand_over(service: Service, mail_id: UUID, sending: Sending) -> None:
@@ -93,7 +48,9 @@ async def hand_over(service: Service, mail_id: UUID, sending: Sending) -> None:
     if held is None:
         return
     try:
-        await _attempt(service, held, sending)
+        prepared = await _prepare(service, held, sending)
+        if prepared:
+            await _send(service, held, prepared, sending)
     except Fenced:
         log.warning("claim lost, attempt dropped", mail=str(mail_id))
     except (Unavailable, ContentUnavailable) as error:
@@ -125,40 +82,59 @@ def _left_open(built: mails.Built, number: int, sending: Sending, now: datetime)
     return Event(sending.kind("uncertain"), now, now, (reason,), extension=smtp(built, number, None))
 
 
-async def _attempt(service: Service, held: mails.Claim, sending: Sending) -> None:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An attempt that is about to be made: its number and the exact bytes."""
+
+    number: int
+    built: mails.Built
+    octets: bytes
+
+
+async def _prepare(service: Service, held: mails.Claim, sending: Sending) -> Prepared | None:
+    """Makes the mail's bytes durable, or reads them back, and stores the intent to send them; None: not wanted."""
     ticket = await _ticket(service, held)
-    draft = await sending.compose(held, ticket)
-    if draft is None:
+    draft = None
+    if not sending.wanted(ticket) or (held.built is None and (draft := await sending.compose(held, ticket)) is None):
         await _cancel(service, held)
-        return
+        return None
     number = held.tries + 1
-    built, octets = await (_read_back(service, held.built) if held.built else _build(service, held, draft.letter))
+    if draft is None:
+        built, octets = await _read_back(service, held)
+    else:
+        built, octets = await _build(service, held, draft.letter)
     async with transaction(service) as connection:
         # A crash here leaves the mail as it was before, at most some unnamed bytes in a segment.
         await mails.fence(connection, held)
-        if held.built is None:
-            await mails.save_built(connection, held, built)
-            if draft.link and held.ticket_id:
-                await links.add(
-                    connection,
-                    draft.link.sha256,
-                    held.ticket_id,
-                    draft.link.purpose,
-                    draft.link.expires_at,
-                    service.clock.now(),
-                )
+        if draft:
+            await _keep(service, connection, held, built, draft.link)
+            if ticket and sending.at_first:
+                await sending.at_first(connection, ticket, None)
         await mails.prepare_attempt(connection, held, number, service.clock.now())
+    return Prepared(number, built, octets)
+
+
+async def _keep(
+    service: Service, connection: Connection, held: mails.Claim, built: mails.Built, link: NewLink | None
+) -> None:
+    await mails.save_built(connection, held, built)
+    if link and held.ticket_id:
+        now = service.clock.now()
+        await links.add(connection, link.sha256, held.ticket_id, link.purpose, link.expires_at, now)
+
+
+async def _send(service: Service, held: mails.Claim, prepared: Prepared, sending: Sending) -> None:
+    """Connects and hands over; the outcome is stored however long the database takes to come back."""
+    built, number = prepared.built, prepared.number
 
     async def before_dot() -> None:
         # A crash after this commit makes the outcome uncertain, also if the dot was never written.
-        try:
-            await mails.dot_due(service.pool, held, number, service.clock.now())
-        except OSError as error:
-            raise Unavailable("the database is away") from error
+        async with transaction(service) as connection:
+            await mails.dot_due(connection, held, number, service.clock.now())
 
     envelope = Envelope(built.mail_from, built.rcpt_to, smtputf8=built.smtputf8, envid=f"{held.id.hex}-{number}")
-    handover = await service.transport.hand_over(envelope, octets, before_dot)
-    await insist(lambda: _settle(service, held, built, number, handover, sending))
+    handover = await service.transport.hand_over(envelope, prepared.octets, before_dot)
+    await insist(lambda: settle(service, held, built, number, handover, sending))
 
 
 async def _ticket(service: Service, held: mails.Claim) -> tickets.Ticket | None:
@@ -189,12 +165,15 @@ async def _build(service: Service, held: mails.Claim, letter: Letter) -> tuple[m
     return built, octets
 
 
-async def _read_back(service: Service, built: mails.Built) -> tuple[mails.Built, bytes]:
+async def _read_back(service: Service, held: mails.Claim) -> tuple[mails.Built, bytes]:
     """The bytes of an earlier attempt.
 
     Raises:
         ContentDamaged: they are not those that were built; nothing is sent.
     """
+    built = held.built
+    if built is None:
+        raise ContentDamaged("a mail without bytes")
     octets = await opened(service, service.mail_vault.open, built.stored)
     if sha256(octets) != built.sha256:
         raise ContentDamaged("a stored mail is not what was built")
@@ -214,94 +193,6 @@ async def opened(
         raise ContentDamaged("its key was erased")
     ciphertext = await service.content.read(Placement(stored.segment, stored.offset, stored.length))
     return unseal(stored.owner, stored.nonce, stored.wrapped_key, ciphertext)
-
-
-async def _settle(
-    service: Service, held: mails.Claim, built: mails.Built, number: int, handover: Handover, sending: Sending
-) -> None:
-    """The outcome: attempt, records, state and what follows, in one transaction.
-
-    A crash before the commit leaves the attempt at *dot due* (or *prepared*), which the next claim settles.
-    """
-    now = service.clock.now()
-    async with transaction(service) as connection:
-        await mails.fence(connection, held)
-        await mails.end_attempt(connection, held, number, handover.outcome, now, kept(handover))
-        ticket = await tickets.lock(connection, held.ticket_id) if held.ticket_id else None
-        retry_at = _retry_at(service, held, number, handover, ticket if sending.ends_at_expiry else None)
-        if ticket and sending.kinds:
-            known = await records.kinds(connection, ticket.id)
-            await record(
-                service, connection, ticket, _events(service, built, number, handover, sending, known, retry_at is None)
-            )
-        await mails.release(connection, held, _end_state(handover, retry_at), retry_at)
-        if ticket and sending.afterwards:
-            await sending.afterwards(connection, held, ticket, handover)
-    log.info("mail attempt", purpose=held.purpose, outcome=handover.outcome, number=number, reason=handover.reason)
-
-
-def _end_state(handover: Handover, retry_at: datetime | None) -> str | None:
-    if retry_at is not None:
-        return None
-    return "sent" if handover.outcome == "accepted" else "failed"
-
-
-def _retry_at(
-    service: Service, held: mails.Claim, number: int, handover: Handover, ticket: tickets.Ticket | None
-) -> datetime | None:
-    """When to try again, or None: taken, refused for good, or the queue's lifetime or the ticket's term would be over."""
-    if handover.outcome in {"accepted", "failed"}:
-        return None
-    at = service.clock.now() + retry_delay(number, service.random(1)[0] / 255)
-    if at >= held.planned_at + QUEUE_LIFETIME or (ticket and at >= ticket.state.expire_at):
-        return None
-    return at
-
-
-def _events(
-    service: Service,
-    built: mails.Built,
-    number: int,
-    handover: Handover,
-    sending: Sending,
-    known: set[str],
-    last: bool,
-) -> Sequence[Event]:
-    """The records of an attempt: the first contact once, then what came of it; a delay is told once only."""
-    now = service.clock.now()
-    events: list[Event] = []
-    contact = contact_at(handover)
-    if contact and sending.kind("offered") not in known:
-        events.append(
-            Event(sending.kind("offered"), contact, now, extension=smtp(built, number, handover, outcome=False))
-        )
-    outcome = handover.outcome
-    if outcome == "uncertain" and last:
-        events.append(_outcome(built, number, handover, sending, "uncertain", now))
-    if outcome in {"delayed", "uncertain"} and last:
-        outcome = "failed"
-    if outcome != "delayed" or sending.kind("delayed") not in known:
-        events.append(_outcome(built, number, handover, sending, outcome, now))
-    return events
-
-
-def _outcome(
-    built: mails.Built, number: int, handover: Handover, sending: Sending, outcome: str, now: datetime
-) -> Event:
-    given_up = outcome == "failed" and handover.outcome != "failed"
-    detail = f"{sending.kinds}, attempt {number}" + (", no more tries" if given_up else "")
-    reasons = ((f"{sending.kinds}", detail),)
-    if outcome != "accepted":
-        reasons += ((handover.reason, ""),)
-    return Event(
-        sending.kind(outcome),
-        final_at(handover),
-        now,
-        reasons,
-        handover.host,
-        (transcript(handover),),
-        smtp(built, number, handover),
-    )
 
 
 async def _cancel(service: Service, held: mails.Claim) -> None:

@@ -9,7 +9,7 @@ from sealpost.domain.ids import secret
 from sealpost.mail.compose import Composed
 from sealpost.mail.letter import File, Letter, Mailbox
 from sealpost.store import mails, tickets
-from sealpost.usecases.handover import NewLink
+from sealpost.usecases.sending import NewLink
 from sealpost.usecases.service import Service
 
 SHOWN_AFTERWARDS = timedelta(days=30)

@@ -18,9 +18,10 @@ from sealpost.mail.views import ConfirmationView, InvitationView, NoticeView, To
 from sealpost.store import mails, people, records, tickets
 from sealpost.usecases.database import transaction
 from sealpost.usecases.deliver import listed
-from sealpost.usecases.handover import Draft, Sending, hand_over
+from sealpost.usecases.handover import hand_over
 from sealpost.usecases.letters import SHOWN_AFTERWARDS, new_link, ticket_url, to_recipient, to_sender
 from sealpost.usecases.reads.ticket import status_lines
+from sealpost.usecases.sending import Draft, Sending
 from sealpost.usecases.service import Service
 
 INVITATION = timedelta(days=7)
@@ -118,8 +119,7 @@ async def _invitation(service: Service, held: mails.Claim) -> Draft | None:
         user = await people.user(connection, held.user_id)
         if user is None or user["activated_at"] is not None:
             return None
-        if held.built is None:
-            await people.add_user_link(connection, sha256(token.encode()), held.user_id, until)
+        await people.add_user_link(connection, sha256(token.encode()), held.user_id, until)
     view = InvitationView(
         language=user["language"],
         account_name=user["account_name"],

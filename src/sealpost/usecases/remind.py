@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from sealpost.store import mails, tickets
-from sealpost.usecases.announce import announcement
+from sealpost.usecases.announce import announcement, is_open
 from sealpost.usecases.chain import plan_mail
 from sealpost.usecases.database import transaction
-from sealpost.usecases.handover import Draft, Sending, hand_over
+from sealpost.usecases.handover import hand_over
+from sealpost.usecases.sending import Draft, Sending
 from sealpost.usecases.service import Service
 
 
@@ -31,4 +33,4 @@ async def remind(service: Service, mail_id: UUID) -> None:
     async def compose(held: mails.Claim, ticket: tickets.Ticket | None) -> Draft | None:
         return announcement(service, held, ticket, reminder=True)
 
-    await hand_over(service, mail_id, Sending(compose, "reminder", ends_at_expiry=True))
+    await hand_over(service, mail_id, Sending(compose, partial(is_open, service), "reminder", ends_at_expiry=True))

@@ -17,6 +17,7 @@ from sealpost.usecases.service import Service
 from sealpost.web.dashboard.tickets import dashboard, home
 from sealpost.web.files import static_file
 from sealpost.web.forms import LONGEST
+from sealpost.web.genuine.page import genuine
 from sealpost.web.guard import Guard, loopback_host, own_forms
 from sealpost.web.inbox.api import message_list, message_raw
 from sealpost.web.inbox.clock import advance
@@ -44,6 +45,7 @@ PAGES: tuple[ControllerRouterHandler, ...] = (
     withdraw_form,
     dashboard,
     home,
+    genuine,
     static_file,
 )
 INBOX: tuple[ControllerRouterHandler, ...] = (

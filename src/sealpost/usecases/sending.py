@@ -1,0 +1,68 @@
+"""What the use cases that send mail tell the handing over: how to make the mail, and what is particular to it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sealpost.mail.letter import Letter
+from sealpost.mail.transport import Handover
+from sealpost.store import mails, tickets
+from sealpost.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class NewLink:
+    """A link in a mail: only its hash is stored."""
+
+    sha256: bytes
+    purpose: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A mail to be built."""
+
+    letter: Letter
+    link: NewLink | None = None
+
+
+Compose = Callable[[mails.Claim, tickets.Ticket | None], Awaitable[Draft | None]]
+"""Makes the mail, once, or says None: there is nothing to send."""
+
+Further = Callable[[Connection, tickets.Ticket, Handover | None], Awaitable[None]]
+"""Further writes of a transaction: of the building (no Handover yet), or of the outcome."""
+
+
+def always(_ticket: tickets.Ticket | None) -> bool:
+    """Wanted whatever became of the ticket."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What differs between the use cases that send.
+
+    Args:
+        compose: makes the mail.
+        wanted: asked before each attempt, whether the mail is still to be sent.
+        kinds: first part of the record kinds (``announcement``), or empty: no evidence is made of it.
+        taken: the kind of record of a server's 250.
+        ends_at_expiry: no more tries after the ticket's term.
+        at_first: further writes of the transaction that stores the built mail, before anything is sent.
+        afterwards: further writes of the outcome's transaction.
+    """
+
+    compose: Compose
+    wanted: Callable[[tickets.Ticket | None], bool] = always
+    kinds: str = ""
+    taken: str = "accepted"
+    ends_at_expiry: bool = False
+    at_first: Further | None = None
+    afterwards: Further | None = None
+
+    def kind(self, outcome: str) -> str:
+        """The record kind of an outcome."""
+        return f"{self.kinds}_{self.taken if outcome == 'accepted' else outcome}"
