@@ -14,11 +14,11 @@ import pytest
 import pytest_asyncio
 import pytest_socket
 from argon2 import PasswordHasher
+
 from sealpost.store.embedded import EmbeddedServer
 from sealpost.store.migrate import migrate
 from sealpost.store.pool import connector
 from sealpost.usecases import passwords
-
 from tests.site import Site, new_site
 from tests.world import World, new_world
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx2
 import pybase64
+
 from sealpost import bootstrap
 from sealpost.cli.running import listen, serve_web
-
 from tests.world import PASSWORD, PDF, World, new_world
 
 

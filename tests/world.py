@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import pybase64
+
 from sealpost import bootstrap
 from sealpost.domain.parties import Sender
 from sealpost.inbound.catcher import Catcher

@@ -7,6 +7,7 @@ import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sealpost.domain.canonical import MAX_INTEGER, NotCanonical, canonical
 
 SHARED = Path(__file__).parents[3] / "shared"

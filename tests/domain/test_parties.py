@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sealpost.domain.content import file_name, media_type
 from sealpost.domain.errors import InvalidInput
 from sealpost.domain.ids import is_ticket_token, ticket_token, uuid7
@@ -120,7 +121,7 @@ def test_ticket_tokens_keep_the_vendors_shape(octets: bytes) -> None:
 @given(
     st.datetimes(timezones=st.just(__import__("datetime").UTC), min_value=__import__("datetime").datetime(1971, 1, 1))
 )
-def test_uuid7_sorts_by_time(at) -> None:  # noqa: ANN001
+def test_uuid7_sorts_by_time(at) -> None:
     made = uuid7(at, lambda size: b"\xff" * size)
     assert (made.version, made.variant) == (7, "specified in RFC 4122")
     assert made.int >> 80 == int(at.timestamp() * 1000)

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sealpost.domain.errors import Conflict
-from sealpost.domain.status import BY_CODE, TABLE, status_of
 from sealpost.domain.records import EVENTS
+from sealpost.domain.status import BY_CODE, TABLE, status_of
 from sealpost.domain.ticket import (
     AFTER_ACCEPTANCE,
     DECISIONS,

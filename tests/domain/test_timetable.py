@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sealpost.domain.errors import InvalidInput
 from sealpost.domain.timetable import check_days, due_at, local_instant, retry_delay
 

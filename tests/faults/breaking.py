@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+
 from sealpost.content.placement import Blob, ContentStore, ContentUnavailable, Placement
 
 T = TypeVar("T")

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sealpost.domain.ticket import DECISIONS
-from sealpost.store import tickets
-from sealpost.usecases.hand_out import hand_out
-from sealpost.usecases.deliver import split
-from sealpost.usecases.handover import opened
-
 from tests.faults.lives import BOB, Course, Life
 from tests.faults.site import Violation
 from tests.world import ACT, parsed
+
+from sealpost.domain.ticket import DECISIONS
+from sealpost.store import tickets
+from sealpost.usecases.deliver import split
+from sealpost.usecases.hand_out import hand_out
+from sealpost.usecases.handover import opened
 
 TAKEN = ("announcement_accepted", "reminder_accepted", "content_delivered")
 EVIDENT = {"announcement", "reminder", "content"}
@@ -100,7 +100,8 @@ async def _check_mails(course: Course, life: Life, ticket_id: Any, kinds: set[st
         ticket_id,
     )
     expected = {"announcement": "sent", "confirmation": "sent", **life.mails}
-    demand({mail["purpose"]: mail["state"] for mail in mails} == expected, f"I6: mails {[dict(m) for m in mails]}")
+    ended = {mail["purpose"]: mail["state"] for mail in mails}
+    demand(ended == expected, f"I6: mails ended as {ended}, not {expected}")
     for mail in mails:
         check_copies(mail, received[str(mail["message_header"])], kinds)
 
@@ -127,4 +128,3 @@ async def _check_delivered(course: Course, token: str, row: Any) -> None:
     demand({"message.txt": body, "notice.pdf": pdf} in arrived, f"{token}: Bob does not have what Alice sent")
     handed = await hand_out(course.site.world.service, token, [course.secret(token)], 1, ACT)
     demand(handed.octets == pdf, f"{token}: the download differs")
-

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pybase64
+from tests.faults.site import Site
+from tests.world import ACT, START, links_in, text_of
+
 from sealpost.domain.ticket import AlreadyDecided, Decision
 from sealpost.usecases.decide import decide
 from sealpost.usecases.open_pickup import open_pickup
 from sealpost.usecases.submit_message import Attachment
 from sealpost.usecases.withdraw import withdraw
-
-from tests.faults.site import Site
-from tests.world import ACT, START, links_in, text_of
 
 BOB = "bob@example.com"
 UNFINISHED = """
@@ -23,6 +23,9 @@ UNFINISHED = """
     from mails m join tickets t on t.id = m.ticket_id
     where t.own_id like $1 and (m.state in ('planned', 'built') or m.claimed_by is not null
         or exists (select from attempts a where a.mail_id = m.id and a.state in ('prepared', 'dot_due')))
+    union all
+    select 'deadline', t.decision, false, 0
+    from tickets t where t.own_id like $1 and t.decision is null and least(t.remind_at, t.expire_at) <= $2
 """
 
 
@@ -61,7 +64,7 @@ class Course:
         return next(link for mail in texts for link in links_in(mail) if "/p/" in link).rsplit("/", 1)[1]
 
     async def unfinished(self) -> list[str]:
-        rows = await self.site.world.service.pool.fetch(UNFINISHED, f"{self.name}.%")
+        rows = await self.site.world.service.pool.fetch(UNFINISHED, f"{self.name}.%", self.site.world.clock.now())
         return [str(dict(row)) for row in rows]
 
     async def announced(self) -> None:

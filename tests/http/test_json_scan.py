@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sealpost.api.json_scan import MAX_DEPTH, MAX_VALUES, Text, scan, text
 from sealpost.domain.errors import InvalidInput
 

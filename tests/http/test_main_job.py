@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import xml.etree.ElementTree as ET
 
+import pybase64
 import pytest
-
 from tests.site import Site, basic, request_body
-from tests.world import PDF, links_in
+from tests.world import ACT, PDF, links_in
+
+from sealpost.usecases.decide import decide
 
 SEND = "/webservice/mailsender/send"
 
@@ -176,13 +180,6 @@ async def test_every_error_has_its_form(quiet_site: Site, method: str, path: str
 
 @pytest.mark.parametrize("large", [False, True])
 async def test_what_is_sent_arrives_octet_for_octet(site: Site, large: bool) -> None:
-    import os
-
-    import pybase64
-
-    from sealpost.usecases.decide import decide
-    from tests.world import ACT
-
     octets = os.urandom(3_000_000 if large else 70_000)
     attachment = {
         "attachment": pybase64.b64encode(octets).decode(),
@@ -199,8 +196,6 @@ async def test_what_is_sent_arrives_octet_for_octet(site: Site, large: bool) -> 
 
 
 async def test_php_writes_slashes_with_a_backslash(site: Site) -> None:
-    import json
-
     body = json.dumps(
         request_body(attachments=[{"attachment": "////", "attachment_name": "a", "attachment_type": "text/plain"}])
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from litestar import Litestar
-from sealpost import bootstrap
-
 from tests.site import Site
+
+from sealpost import bootstrap
 
 PARAMETER = re.compile(r"\{[^}]*\}")
 HIDDEN = (
@@ -30,6 +30,12 @@ def every_route(service: Any) -> list[tuple[str, str]]:
     return sorted(routes - {(method, path) for method, path in routes if method == "OPTIONS"})
 
 
+def filled(path: str, token: str) -> str:
+    """A route's template with values in it: the token first."""
+    values = [token, "accept", "1"]
+    return PARAMETER.sub(lambda _: values.pop(0) if values else "x", path)
+
+
 async def test_charlie_sees_nothing(site: Site) -> None:
     token = await site.send()
     secret = site.world.secret()
@@ -41,8 +47,7 @@ async def test_charlie_sees_nothing(site: Site) -> None:
         walked = 0
         for headers in ({}, site.charlie_basic, charlie_api):
             for method, path in routes:
-                values = [token, "accept", "1"]
-                address = PARAMETER.sub(lambda _: values.pop(0) if values else "x", path)
+                address = filled(path, token)
                 for query in (
                     {},
                     {"ticket_token": token, "action": "ticket_html"},

@@ -7,28 +7,28 @@ import hashlib
 import json
 from pathlib import Path
 
-import jsonschema
 import pytest
 import rfc8785
+from jsonschema.validators import Draft7Validator, validator_for
+from tests.world import ACT, START, World
+
 from sealpost.domain.canonical import digest, instant
 from sealpost.domain.content import Part
-from sealpost.domain.records import EVENTS, Event, Issuer, Link, Subject, make
 from sealpost.domain.ids import uuid7
+from sealpost.domain.records import EVENTS, Event, Issuer, Link, Subject, make
 from sealpost.usecases.decide import decide
 from sealpost.usecases.hand_out import hand_out
 from sealpost.usecases.open_pickup import open_pickup
-
-from tests.world import ACT, START, World
 
 SCHEMA = Path(__file__).parents[3] / "shared" / "schemas" / "erds-evidence-en319522-3.schema.json"
 
 
 @pytest.fixture(scope="module")
-def validator() -> jsonschema.Draft7Validator:
+def validator() -> Draft7Validator:
     if not SCHEMA.exists():
         pytest.skip("the published schema does not lie beside this checkout")
     whole = json.loads(SCHEMA.read_text())
-    kind = jsonschema.validators.validator_for(whole)
+    kind = validator_for(whole)
     checked = {"$ref": "#/definitions/Evidence", "definitions": whole["definitions"]}
     return kind(checked, format_checker=kind.FORMAT_CHECKER)
 
@@ -52,7 +52,7 @@ def test_each_kind(kind: str, validator) -> None:
     )  # fmt: skip
     line = {"by": "s", "at": instant(START), "line": "250 2.0.0 Ok"}
     event = Event(kind, START, START, (("a", "b"), ("c", "")), "mx.example.com", ({"type": "smtp", "lines": [line]},))
-    record = make(issuer, subject, Link(2, bytes(32)), event, uuid7(START, lambda n: bytes(n)), {"source": "none"})
+    record = make(issuer, subject, Link(2, bytes(32)), event, uuid7(START, bytes), {"source": "none"})
     members = check(record.octets, validator)
     assert ("ForwardedToExternalSystem" in members) == (kind in {"content_delivered", "content_failed"})
     assert hashlib.sha256(record.octets).digest() == record.sha256

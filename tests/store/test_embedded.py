@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from sealpost.store.embedded import EmbeddedServer
 from sealpost.store.embedded_postmaster import _postmaster
 
