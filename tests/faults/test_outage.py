@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Generator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -145,7 +144,9 @@ async def test_the_mail_server_is_away(world: World) -> None:
         await world.work_off()
         world.clock.advance(minutes=10)
     assert await world.kinds(token) == ["submitted", "announcement_delayed"]
-    tried = await world.service.pool.fetch("select state from attempts a order by number")
+    tried = await world.service.pool.fetch(
+        "select a.state from attempts a join mails m on m.id = a.mail_id where m.purpose = 'announcement' order by number"
+    )
     assert [one["state"] for one in tried] == ["delayed"] * 3
 
     back = Catcher(world.catcher._keep, port=port)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import mmap
-import os
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -82,14 +82,12 @@ HOSTILE: dict[str, bytes] = {
 
 
 @contextmanager
-def mapped(octets: bytes) -> Iterator[mmap.mmap]:
-    fd = os.memfd_create("body")
-    try:
-        os.write(fd, octets)
-        with closing(mmap.mmap(fd, len(octets), access=mmap.ACCESS_READ)) as view:
+def mapped(octets: bytes) -> Generator[mmap.mmap]:
+    with tempfile.TemporaryFile() as file:
+        file.write(octets)
+        file.flush()
+        with closing(mmap.mmap(file.fileno(), len(octets), access=mmap.ACCESS_READ)) as view:
             yield view
-    finally:
-        os.close(fd)
 
 
 def plain(octets: Any, value: Any) -> Any:
@@ -186,7 +184,7 @@ def strict(octets: bytes) -> Any:
     value = json.loads(octets.decode(), object_pairs_hook=once, parse_constant=never)
     json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     if not isinstance(value, dict):
-        raise ValueError("no object")
+        raise ValueError("no object")  # noqa: TRY004 - one kind for everything that is not taken
     return value
 
 
@@ -244,25 +242,23 @@ def test_strings_are_places_of_the_very_octets() -> None:
 
 def test_large_and_hostile_bodies_are_scanned_in_a_second() -> None:
     bodies = {
-        "base64": b'{"a":"' + b"QUJD" * 9_000_000 + b'"}',
-        "escaped quotes": b'{"a":"' + b'\\"' * 18_000_000 + b'"}',
-        "backslashes": b'{"a":"' + b"\\\\" * 18_000_000 + b'"}',
-        "escapes and one quote": b'{"a":"' + b"\\u0041" * 6_000_000 + b'\\""}',
-        "spaces": b'{"a":' + b" " * 36_000_000 + b"1}",
-        "digits": b'{"a":' + b"9" * 36_000_000 + b"}",
-        "brackets": b"[" * 36_000_000,
-        "a name": b'{"' + b"a" * 36_000_000 + b'":1}',
-        "commas": b'{"a":[' + b"1," * 17_000_000 + b"1]}",
-        "empty members": b'{"a":[' + b'"",' * 12_000_000 + b'""]}',
+        "base64": b'{"a":"' + b"QUJD" * 2_250_000 + b'"}',
+        "escaped quotes": b'{"a":"' + b'\\"' * 4_500_000 + b'"}',
+        "backslashes": b'{"a":"' + b"\\\\" * 4_500_000 + b'"}',
+        "escapes and one quote": b'{"a":"' + b"\\u0041" * 1_500_000 + b'\\""}',
+        "spaces": b'{"a":' + b" " * 9_000_000 + b"1}",
+        "digits": b'{"a":' + b"9" * 9_000_000 + b"}",
+        "brackets": b"[" * 3X
+        "a name": b'{"' + b"a" * 9_000_000 + b'":1}',
+        "commas": b'{"a":[' + b"1," * 4_000_000 + b"1]}",
+        "empty members": b'{"a":[' + b'"",' * 3_000_000 + b'""]}',
     }
     slow: dict[str, float] = {}
     for name, octets in bodies.items():
         began = time.process_time()
-        try:
+        with suppress(InvalidInput):
             scan(octets)
-        except InvalidInput:
-            pass
         took = time.process_time() - began
-        if took > 3:  # about 1 s is usual for the slowest; anything quadratic takes hours
+        if took > 1:  # a quarter of a second is usual for the slowest; anything quadratic takes hours
             slow[name] = took
     assert not slow

@@ -17,7 +17,9 @@ from tests.world import ACT, World, links_in, new_world, parsed, text_of
 from sealpost.domain.timetable import QUEUE_LIFETIME, retry_delay
 from sealpost.mail.relay import Relay
 from sealpost.mail.session import Timeouts
+from sealpost.usecases.announce import announce
 from sealpost.usecases.decide import decide
+from sealpost.usecases.deliver import deliver
 
 QUICK = Timeouts(connect=5, greeting=5, command=5, tls=5, data=5, block=5, dot=0.3)
 
