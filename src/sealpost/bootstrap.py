@@ -31,7 +31,7 @@ from sealpost.content.keys import load_or_create
 from sealpost.content.segments import LocalSegments
 from sealpost.content.vault import Vault
 from sealpost.domain.errors import InvalidInput
-from sealpost.domain.ids import uuid7
+from sealpost.domain.ids import Buffered, uuid7
 from sealpost.domain.records import Issuer
 from sealpost.mail.compose import Composer
 from sealpost.mail.relay import Relay
@@ -103,7 +103,7 @@ async def opened(
         yield Service(
             pool=pool,
             clock=clock,
-            random=os.urandom,
+            random=Buffered(os.urandom),
             content=content,
             content_vault=Vault(rings["content"].keys, rings["content"].current, b"content"),
             mail_vault=Vault(rings["mail"].keys, rings["mail"].current, b"mail"),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sealpost.domain.content import file_name, media_type
 from sealpost.domain.errors import InvalidInput
-from sealpost.domain.ids import is_ticket_token, ticket_token, uuid7
+from sealpost.domain.ids import Buffered, is_ticket_token, ticket_token, uuid7
 from sealpost.domain.parties import FORBIDDEN, address, line
 
 
@@ -125,3 +125,11 @@ def test_uuid7_sorts_by_time(at) -> None:
     made = uuid7(at, lambda size: b"\xff" * size)
     assert (made.version, made.variant) == (7, "specified in RFC 4122")
     assert made.int >> 80 == int(at.timestamp() * 1000)
+
+
+def test_buffered_randomness_hands_out_each_octet_once() -> None:
+    given = iter(range(100))
+    source = Buffered(lambda size: next(given).to_bytes(2, "big") * (size // 2))
+    first = [source(1000) for _ in range(5)]
+    assert [octets[:2] for octets in first] == [b"\0\0"] * 4 + [b"\0\1"]
+    assert len(source(10_000)) == 10_000

@@ -264,9 +264,7 @@ async def taken_over(world: World, *, marked: bool) -> tuple[Any, str]:
         assert await give_up_dead(second) == 0, "it lives, and beats"
         await announce(second, mail_id)
         assert world.mailbox.mails == [], "a live worker is at it"
-        await pool.execute(
-            "update workers set beat_at = beat_at - $2 where id = $1", frozen.worker, timedelta(minutes=1)
-        )
+        await pool.execute("update workers set beat_at = now() - interval '1 minute' where id = $1", frozen.worker)
         assert await give_up_dead(second) == 1
         await announce(second, mail_id)
         assert len(world.mailbox.mails) == 1

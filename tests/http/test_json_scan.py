@@ -184,7 +184,7 @@ def strict(octets: bytes) -> Any:
     value = json.loads(octets.decode(), object_pairs_hook=once, parse_constant=never)
     json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     if not isinstance(value, dict):
-        raise ValueError("no object")  # noqa: TRY004 - one kind for everything that is not taken
+        raise ValueError("no object")
     return value
 
 
@@ -248,7 +248,7 @@ def test_large_and_hostile_bodies_are_scanned_in_a_second() -> None:
         "escapes and one quote": b'{"a":"' + b"\\u0041" * 1_500_000 + b'\\""}',
         "spaces": b'{"a":' + b" " * 9_000_000 + b"1}",
         "digits": b'{"a":' + b"9" * 9_000_000 + b"}",
-        "brackets": b"[" * 3X
+        "brackets": b"[" * 9_000_000,
         "a name": b'{"' + b"a" * 9_000_000 + b'":1}',
         "commas": b'{"a":[' + b"1," * 4_000_000 + b"1]}",
         "empty members": b'{"a":[' + b'"",' * 3_000_000 + b'""]}',

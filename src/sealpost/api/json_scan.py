@@ -141,12 +141,13 @@ class _Walk:
         name = found[1].decode()
         if name in into:
             raise InvalidInput(BODY, TWICE)
-        self._names[-1] = name
         position = found.end()
         if found.lastindex != STRING_FOLLOWS:
+            self._names[-1] = name
             return position
         end = self._string_end(position)
-        self._put(Text(position, end))
+        self._count()
+        into[name] = Text(position, end)
         return end + 1
 
     def _step(self, position: int) -> int:
@@ -193,10 +194,13 @@ class _Walk:
             raise InvalidInput(BODY, TWICE)
         return name
 
-    def _put(self, value: Json) -> None:
+    def _count(self) -> None:
         self._values += 1
         if self._values > MAX_VALUES:
             raise InvalidInput(BODY, f"has more than {MAX_VALUES} values")
+
+    def _put(self, value: Json) -> None:
+        self._count()
         into = self._open[-1]
         if isinstance(into, list):
             into.append(value)

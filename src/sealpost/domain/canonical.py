@@ -26,29 +26,38 @@ def canonical(value: dict[str, Any]) -> bytes:
     Raises:
         NotCanonical: see there; a record that cannot be canonical is a fault of ours and is never stored.
     """
-    check(value)
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise NotCanonical("a lone surrogate") from error
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        octets = text.encode()
+    except (TypeError, ValueError) as error:
+        raise NotCanonical(str(error)) from error
+    # Reading it back is the cheapest way to meet every number: it runs at C speed but for the few integers.
+    json.loads(text, parse_float=_no_float, parse_int=_bounded)
+    if not text.isascii():
+        _check_names(value)
+    return octets
 
 
-def check(value: object) -> None:
-    """Walks a value and refuses what RFC 8785 or our subset of it does not allow."""
-    kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return
-    if kind is dict:
-        for name, member in cast("dict[object, object]", value).items():
-            if not (isinstance(name, str) and name.isascii()):
+def _no_float(text: str) -> float:
+    raise NotCanonical(f"{text} is not an integer")
+
+
+def _bounded(text: str) -> int:
+    if abs(number := int(text)) > MAX_INTEGER:
+        raise NotCanonical("an integer beyond 2^53 - 1")
+    return number
+
+
+def _check_names(value: object) -> None:
+    """Beyond ASCII, RFC 8785 sorts names by UTF-16 units, which the standard library does not."""
+    if isinstance(value, dict):
+        for name, member in cast("dict[str, object]", value).items():
+            if not name.isascii():
                 raise NotCanonical("a member name that is not ASCII text")
-            check(member)
-    elif kind is list:
+            _check_names(member)
+    elif isinstance(value, list):
         for member in cast("list[object]", value):
-            check(member)
-    elif not (isinstance(value, int) and abs(value) <= MAX_INTEGER):
-        raise NotCanonical(f"a {kind.__name__} that records do not hold")
+            _check_names(member)
 
 
 def digest(sha256: bytes) -> dict[str, Any]:

@@ -15,6 +15,31 @@ from uuid import UUID
 Random = Callable[[int], bytes]
 """Gives that many random bytes (``os.urandom`` in the service)."""
 
+
+class Buffered:
+    """A source of randomness that asks another one for 4 kB at a time.
+
+    A system call for each identifier would cost more than the identifier. Every octet is handed out once. Not for a
+    process that forks afterwards.
+    """
+
+    SIZE = 4096
+
+    def __init__(self, source: Random) -> None:
+        self._source = source
+        self._octets = b""
+        self._used = 0
+
+    def __call__(self, size: int) -> bytes:
+        if size > self.SIZE:
+            return self._source(size)
+        if self._used + size > len(self._octets):
+            self._octets, self._used = self._source(self.SIZE), 0
+        begin = self._used
+        self._used += size
+        return self._octets[begin : self._used]
+
+
 TOKEN_SHAPE = re.compile(r"K\.[A-Za-z0-9_-]{22}")
 
 
