@@ -46,10 +46,11 @@ class Killed(BaseException):
 
 @dataclass
 class Faults:
-    """Counts the acts of one process after another, and breaks the ``at``-th; 0 breaks none."""
+    """Counts the acts of one process after another, and breaks the ``at``-th, or the first ``named`` one, or none."""
 
     at: int = 0
     mode: Mode = Mode.failed
+    named: str = ""
     acts: list[str] = field(default_factory=list)
     struck: str = ""
     dead: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,7 +59,7 @@ class Faults:
         """Counts an act; how it is to be broken, if it is."""
         self.check_alive()
         self.acts.append(name)
-        if len(self.acts) != self.at:
+        if self.struck or (name != self.named if self.named else len(self.acts) != self.at):
             return None
         self.struck = name
         return self.mode

@@ -174,7 +174,8 @@ def test_without_ensurepip_and_apt_the_last_line_is_the_one_to_run(
 
 
 def test_an_old_python_is_named(checkout: Checkout) -> None:
-    checkout.tool("python3", '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2 || exit 1\n')
+    older = f'exec "{sys.executable}" -I -c "import sys; sys.version_info = (3, 9, 2)\n$3"'
+    checkout.tool("python3", f'#!/bin/sh\nif [ "$1" = --version ]; then echo Python 3.9.2; else {older}; fi\n')
     result = checkout.demo()
     assert result.returncode == 2
     assert "needs Python 3.11 or newer" in result.stderr

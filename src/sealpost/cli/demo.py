@@ -54,6 +54,7 @@ def demo(
     base = f"http://127.0.0.1:{port}"
     settings = read_settings(
         data=(data or default_data_folder()).absolute(),
+        database_url="",  # never somebody's real database
         base_url=base,
         bind="127.0.0.1",
         port=port,
@@ -99,7 +100,7 @@ async def _founded(service: Service, data: Path) -> Credentials:
     kept = data / "demo-credentials.json"
     if kept.exists():
         return Credentials(**json.loads(kept.read_text()))
-    account_id = await found_account(service, NewAccount("Alice Incasso N.V."))
+    account_id = await found_account(service, NewAccount("Alice Incasso N.V.", language="en"))
     password = token_urlsafe(12)
     suffix = "" if await _free(service, account_id, SENDER, password) else f".{account_id}"
     sender = SENDER.replace("@", f"{suffix}@")

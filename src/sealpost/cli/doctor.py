@@ -12,6 +12,7 @@ import typer
 
 from sealpost import bootstrap
 from sealpost.cli.running import run
+from sealpost.content.spool import Spool
 from sealpost.settings import Settings, read_settings
 
 Check = Callable[[Settings], Awaitable[str]]
@@ -34,12 +35,9 @@ async def content(settings: Settings) -> str:
 
     def write() -> int:
         settings.content.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = os.open(settings.content, os.O_TMPFILE | os.O_WRONLY, 0o600)
-        try:
-            os.write(probe, b"sealpost")
-            os.fsync(probe)
-        finally:
-            os.close(probe)
+        with Spool(settings.content) as probe:
+            probe.write(b"sealpost")
+            os.fsync(probe.fileno())
         return shutil.disk_usage(settings.content).free
 
     free = await asyncio.to_thread(write)

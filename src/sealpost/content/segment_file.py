@@ -7,6 +7,7 @@ row *Content*; the fault list of the reliability reference, row *Disk full / EIO
 import fcntl
 import os
 import stat
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -25,6 +26,14 @@ from sealpost.content.frames import (
 from sealpost.content.placement import ContentDamaged, Placement
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+def _flush(fd: int) -> None:
+    """Onto the disk, not only into its cache: on macOS that is a request of its own (fcntl(2), F_FULLFSYNC)."""
+    if sys.platform == "darwin":
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(fd)
 
 
 class SegmentFile:
@@ -136,7 +145,7 @@ class SegmentFile:
             self._take_back()
             raise
         try:
-            os.fdatasync(self._fd)
+            _flush(self._fd)
         except OSError:
             # The kernel may have dropped the pages and marked them clean: a second fdatasync would lie.
             self.abandon()

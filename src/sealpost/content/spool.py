@@ -85,11 +85,12 @@ class Spool:
 
 
 def _unnamed(folder: Path) -> int:
-    try:
-        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600)
-    except OSError as error:
-        if error.errno not in _NO_UNNAMED:
-            raise
+    if hasattr(os, "O_TMPFILE"):  # Linux; elsewhere a name is made and taken away at once
+        try:
+            return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600)
+        except OSError as error:
+            if error.errno not in _NO_UNNAMED:
+                raise
     fd, name = tempfile.mkstemp(dir=folder)
     try:
         Path(name).unlink()  # a crash just before this leaves an empty file of mode 0600
