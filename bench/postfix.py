@@ -60,9 +60,11 @@ class Postfix:
         folder: everything of it.
         unpacked: the package's files.
         port: on 127.0.0.1.
+        master: the process number of its master.
     """
 
-    def __init__(self, folder: Path, unpacked: Path, port: int) -> None:
+    def __init__(self, folder: Path, unpacked: Path, port: int, master: int) -> None:
+        self.master = master
         self._folder = folder
         self._unpacked = unpacked
         self._port = port
@@ -101,7 +103,7 @@ def running_postfix(folder: Path, port: int) -> Iterator[Postfix]:
         master = subprocess.Popen(command, env=_environment(unpacked), stdout=log, stderr=log, start_new_session=True)
     try:
         _wait_until_it_answers(master, folder)
-        yield Postfix(folder, unpacked, port)
+        yield Postfix(folder, unpacked, port, master.pid)
     finally:
         master.terminate()  # it takes its children with it
         master.wait(30)

@@ -30,10 +30,11 @@ STARTS_WITHIN = 90
 
 @dataclass(frozen=True)
 class Served:
-    """The service as it runs: its settings, a bearer token, the process numbers of its web processes."""
+    """The service as it runs: settings, a bearer token, process numbers of the supervisor and of the web processes."""
 
     settings: Settings
     token: str
+    supervisor: int
     processes: list[int]
 
 
@@ -57,7 +58,7 @@ def served(folder: Path) -> Iterator[Served]:
     try:
         _wait_until_it_answers(process, port, log)
         token = _token(port, *_founded(environment))
-        yield Served(settings, token, _web_processes(process.pid))
+        yield Served(settings, token, process.pid, _web_processes(process.pid))
     finally:
         process.terminate()
         process.wait(60)

@@ -56,7 +56,7 @@ def check_chain(ticket: Any, records: Sequence[Any]) -> None:
     """I2, I4: the records follow one another, none is missing, and there is one decision."""
     previous: bytes | None = None
     for number, record in enumerate(records, 1):
-        extension = _extension(record)
+        extension = extension_of(record)
         demand(hashlib.sha256(record["octets"]).digest() == record["sha256"], f"I4: record {number} was altered")
         demand(record["seq"] == extension["seq"] == number, f"I4: a gap before record {number}")
         linked = b64decode(extension["prev"]["DigestValue"]) if extension["prev"] else None
@@ -68,13 +68,13 @@ def check_chain(ticket: Any, records: Sequence[Any]) -> None:
     demand(len(decisions) <= 1, f"I2: decided {decisions}")
 
 
-def _extension(record: Any) -> dict[str, Any]:
+def extension_of(record: Any) -> dict[str, Any]:
     return msgspec.json.decode(record["octets"])["Extensions"][0]["sealpost/1"]
 
 
 def check_facts(records: Sequence[Any], given: Sequence[str]) -> None:
     """I3: no record of a 250 that no server gave, and none twice."""
-    finals = [_extension(record)["smtp"]["final"] for record in records if record["kind"] in TAKEN]
+    finals = [extension_of(record)["smtp"]["final"] for record in records if record["kind"] in TAKEN]
     invented = [final for final in finals if final not in given or not final.startswith("250")]
     demand(not invented, f"I3: recorded, but never given: {invented}")
     demand(len(set(finals)) == len(finals), f"I2: recorded twice: {finals}")

@@ -13,7 +13,7 @@ from sealpost.cli.running import run
 from sealpost.domain.parties import address
 from sealpost.settings import read_settings
 from sealpost.usecases.add_user import add_user
-from sealpost.usecases.found import NewAccount, found_account, found_client, found_user
+from sealpost.usecases.found import NewAccount, change_days, found_account, found_client, found_user
 from sealpost.usecases.service import Service
 
 account = typer.Typer(help="Accounts: the organisations that send.", no_args_is_help=True)
@@ -49,6 +49,21 @@ def add_account(
     async def act(service: Service) -> None:
         new = NewAccount(name, zone, language, reminder_days, expiry_days)
         print(f"account {await found_account(service, new)}")
+
+    with_service(act)
+
+
+@account.command("set")
+def set_account(
+    account_id: Annotated[int, typer.Argument(help="the account's number")],
+    reminder_days: Annotated[int, typer.Option(help="reminder on this day at 08:00")],
+    expiry_days: Annotated[int, typer.Option(help="expiry on this day at 08:00")],
+) -> None:
+    """Change an account's days; tickets that are under way keep theirs."""
+
+    async def act(service: Service) -> None:
+        await change_days(service, account_id, reminder_days, expiry_days)
+        print(f"account {account_id}: reminder on day {reminder_days}, expiry on day {expiry_days}")
 
     with_service(act)
 

@@ -24,7 +24,7 @@ STOP_SECONDS = 20
 
 
 def serve(
-    role: Annotated[Role, typer.Option(help="what this command runs: web, worker, or all of them")] = "all",
+    role: Annotated[Role, typer.Option(help="what this command runs: web, worker, inbound, or all of them")] = "all",
     processes: Annotated[
         int, typer.Option(min=1, max=64, help="web processes; more than one adds a worker process of its own")
     ] = 1,
@@ -33,10 +33,7 @@ def serve(
     """Serve. SIGTERM and Ctrl-C stop it cleanly."""
     settings = read_settings()
     set_up_logs(pretty=sys.stderr.isatty())
-    if role == "inbound":
-        print("sealpost: this version takes no mail in yet; roles are web, worker and all", file=sys.stderr)
-        raise typer.Exit(2)
-    if processes > 1 and role != "worker":
+    if processes > 1 and role in {"all", "web"}:
         run(_supervise(settings, role, processes))
     else:
         run(_serve(settings, role, listening))
@@ -51,15 +48,26 @@ def worker() -> None:
 async def _serve(settings: Settings, role: Role, fd: int) -> None:
     """Everything of a role in this process."""
     stop = stop_on_signals()
-    web = None if role == "worker" else (socket.socket(fileno=fd) if fd >= 0 else listen(settings.bind, settings.port))
+    web = None
+    if role in {"all", "web"}:
+        web = socket.socket(fileno=fd) if fd >= 0 else listen(settings.bind, settings.port)
     async with bootstrap.database(settings) as dsn:
         await bootstrap.migrate(dsn)
         async with bootstrap.opened(settings, dsn) as service, asyncio.TaskGroup() as parts:
             if web:
                 parts.create_task(_web(service, web, stop, settings))
-            if role != "web":
+            if role in {"all", "worker"}:
                 parts.create_task(work(service, stop))
+            if role == "inbound":
+                # Bounces and the submission gateway will listen here; until then the role has nothing to take in.
+                log.warning("no mail is taken in by this version; the inbound role waits")
+                parts.create_task(wait(stop))
             log.info("serving", role=role, address=settings.base_url if web else None)
+
+
+async def wait(stop: asyncio.Event) -> None:
+    """Does nothing until the end."""
+    await stop.wait()
 
 
 async def _web(service: bootstrap.Service, web: socket.socket, stop: asyncio.Event, settings: Settings) -> None:

@@ -51,6 +51,20 @@ async def found_account(service: Service, new: NewAccount) -> int:
         return account_id
 
 
+async def change_days(service: Service, account_id: int, reminder_days: int, expiry_days: int) -> None:
+    """Changes the account's defaults for tickets to come.
+
+    Raises:
+        InvalidInput: days that cannot be.
+        NotFound: no such account.
+    """
+    check_days(reminder_days, expiry_days)
+    async with transaction(service) as connection:
+        if await people.account(connection, account_id) is None:
+            raise NotFound(f"no account {account_id}")
+        await people.set_days(connection, account_id, reminder_days, expiry_days)
+
+
 async def found_user(service: Service, account_id: int, email: str, password: str, role: str) -> int:
     """An active user with a password, as the first of an account must be.
 

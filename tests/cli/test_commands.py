@@ -1,0 +1,198 @@
+"""The commands as an operator types them: each in a process of its own, on a data folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sealpost.settings import SettingsError, read_settings
+
+SOURCE = str(Path(__file__).parents[2] / "src")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment(**settings: object) -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith("SEALPOST_") and name != "DATABASE_URL"
+    }
+    return {
+        **kept,
+        "PYTHONPATH": SOURCE,
+        **{f"SEALPOST_{name.upper()}": str(value) for name, value in settings.items()},
+    }
+
+
+def sealpost(*words: str, given: str = "", **settings: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sealpost", *words],
+        env=environment(**settings),
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+@contextmanager
+def running(*words: str, **settings: object) -> Generator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sealpost", *words],
+        env=environment(**settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        process.said = out + err  # type: ignore[attr-defined]
+
+
+def wait_for(condition, seconds: float = 60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.05)  # another process is at work: there is nothing to be told by
+    raise AssertionError("waited in vain")
+
+
+def answers(url: str) -> int:
+    try:
+        return urllib.request.urlopen(url, timeout=5).status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def test_an_installation_from_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    assert "up to date" in sealpost("migrate", data=data).stdout
+    added = sealpost("account", "add", "Alice Incasso N.V.", "--reminder-days", "3", "--expiry-days", "9", data=data)
+    account = re.fullmatch(r"account (\d+)\n", added.stdout)
+    assert account, added.stderr
+    number = account[1]
+    changed = sealpost("account", "set", number, "--reminder-days", "4", "--expiry-days", "8", data=data)
+    assert "reminder on day 4" in changed.stdout
+    user = sealpost(
+        "user", "add", number, "alice@example.org", "--password-stdin", given="a long enough password\n", data=data
+    )
+    assert "active" in user.stdout, user.stderr
+    again = sealpost(
+        "user", "add", number, "alice@example.org", "--password-stdin", given="a long enough password\n", data=data
+    )
+    assert (again.returncode, again.stderr) == (1, "sealpost: this user exists already\n")
+    client = sealpost("client", "add", number, "--kind", "web_service", "--name", "alice-service", data=data)
+    made = re.fullmatch(r"id +alice-service\nsecret +([A-Za-z0-9_-]{43})\n", client.stdout)
+    assert made, client.stderr
+
+    doctor = sealpost("doctor", data=data, smtp_port=free_port())
+    lines = doctor.stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["ok", "database"], ["ok", "content"], ["ok", "keys"], ["ok", "clock"], ["FAIL", "smtp"],
+    ]  # fmt: skip
+    assert doctor.returncode == 1
+    for path in (data / "keys").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with made_secret_nowhere(data, made[1]):
+        pass
+
+    port = free_port()
+    with running("serve", "--processes", "2", data=data, port=port, base_url=f"http://127.0.0.1:{port}") as service:
+        assert wait_for(lambda: answers(f"http://127.0.0.1:{port}/signin")) == 200
+        assert answers(f"http://127.0.0.1:{port}/inbox") == 404
+        assert answers(f"http://127.0.0.1:{port}/demo/clock") == 404
+        doctor = sealpost("doctor", data=data)
+        assert "ok    database" in doctor.stdout, "beside a running service"
+    assert service.returncode == 0, service.said  # type: ignore[attr-defined]
+    assert "Traceback" not in service.said  # type: ignore[attr-defined]
+    assert made[1] not in service.said  # type: ignore[attr-defined]
+
+
+@contextmanager
+def made_secret_nowhere(data: Path, secret: str) -> Generator[None]:
+    """Only the hash of a secret is kept: the secret itself is in no file of the installation."""
+    for path in data.rglob("*"):
+        if path.is_file():
+            assert secret.encode() not in path.read_bytes(), path
+    yield
+
+
+def test_the_demo_keeps_its_promises(tmp_path: Path) -> None:
+    ready, port = tmp_path / "ready.json", free_port()
+    words = ("demo", "--data", str(tmp_path / "data"), "--port", str(port), "--ready-file", str(ready))
+    with running(*words, database_url="postgresql://nobody@127.0.0.1:1/none") as first:
+        wait_for(ready.exists)
+        assert stat.S_IMODE(ready.stat().st_mode) == 0o600
+        told = json.loads(ready.read_text())
+        assert set(told) == {
+            "base_url", "inbox_url", "client_id", "client_secret", "admin_email", "admin_password", "web_service_user",
+            "web_service_password", "sender_email",
+        }  # fmt: skip
+        assert answers(told["inbox_url"]) == 200
+        request = urllib.request.Request(
+            f"{told['base_url']}/demo/clock", b'{"advance_seconds": 1}', {"Content-Type": "application/json"}
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10)
+        assert refused.value.code == 404, "the clock moves only with --test-clock"
+        foreign = urllib.request.Request(told["inbox_url"], headers={"Host": "evil.example"})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(foreign, timeout=10)
+        assert refused.value.code == 403
+        taken = sealpost("demo", "--data", str(tmp_path / "other"), "--port", str(port))
+        assert taken.returncode == 1
+        assert f"cannot listen on 127.0.0.1:{port}" in taken.stderr
+        first.send_signal(signal.SIGINT)
+        assert first.wait(60) == 0
+    assert "no legal value" in first.said  # type: ignore[attr-defined]
+    assert "curl" in first.said  # type: ignore[attr-defined]
+    ready.unlink()
+    with running(*words, "--test-clock") as second:
+        wait_for(ready.exists)
+        assert json.loads(ready.read_text()) == told, "a second start has the same credentials"
+        moved = json.load(urllib.request.urlopen(request, timeout=10))
+        assert moved["now"].endswith("Z")
+    assert second.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"SEALPOST_PORT": "x"}, {"SEALPOST_PORT": "-1"}, {"SEALPOST_SMTP_TLS": "maybe"}, {"SEALPOST_ENVIRONMENT": "prod"},
+        {"SEALPOST_BASE_URL": "sealpost.example"}, {"SEALPOST_BASE_URL": "https://sealpost.example/"},
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_be(variables: dict[str, str]) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings(variables)
+    assert next(iter(variables)) in str(refused.value)
+
+
+def test_empty_variables_count_as_unset() -> None:
+    assert read_settings({"SEALPOST_PORT": "", "DATABASE_URL": ""}) == read_settings({})
+    assert read_settings({"DATABASE_URL": "postgresql://x"}).database_url == "postgresql://x"
