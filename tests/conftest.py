@@ -25,7 +25,6 @@ from tests.world import World, new_world
 TEMPLATE = "migrated"
 # Argon2 as costly as it must be would be most of the suite's time; its parameters are tested by themselves.
 passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-passwords._NOBODY = passwords._hasher.hash("nobody")
 _numbers = itertools.count(1)
 
 

@@ -20,7 +20,7 @@ import structlog
 from litestar import Litestar, Request, Response, Router, get
 
 from sealpost import __version__
-from sealpost.access.envelope import log_fault
+from sealpost.access.envelope import Answer, envelope, log_fault
 from sealpost.access.middleware import App, Edge
 from sealpost.access.request_id import request_id
 from sealpost.api.answers import api_error
@@ -228,7 +228,7 @@ async def asgi(service: Service, *, test_clock: bool = False) -> AsyncGenerator[
 
     limits = {SEND_PATH: service.limits.request}
     try:
-        yield Edge(app, limits)
+        yield Edge(app, limits, _edge_failure(service.face))
     finally:
         await submitter.close()
 
@@ -256,6 +256,20 @@ def _failure(face: Face) -> Callable[[Request[Any, Any, Any], Exception], Respon
         if page_status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log_fault(error, page_status(error), request_id(request.scope))
         return failure_page(request, error, face, request_id(request.scope))
+
+    return answer
+
+
+def _edge_failure(face: Face) -> Callable[[Any, Exception, str], Answer]:
+    """The same for what never reached the framework, such as a form that is too large."""
+
+    def answer(scope: Any, error: Exception, transaction_id: str) -> Answer:
+        if not is_page(scope["path"], scope["query_string"].decode("latin-1")):
+            return envelope(error, transaction_id)
+        shown = failure_page(Request(scope), error, face, transaction_id)
+        headers = {"content-type": "text/html; charset=utf-8", **shown.headers}
+        pairs = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+        return Answer(shown.status_code, pairs, shown.content.encode())
 
     return answer
 

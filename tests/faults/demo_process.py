@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+
 from sealpost.store.embedded_place import PORT, find_place, server_account
 from sealpost.store.embedded_postmaster import _postmaster, stop
 

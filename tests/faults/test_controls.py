@@ -12,13 +12,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sealpost.content.placement import ContentDamaged
-from sealpost.domain.ticket import TicketState, apply
-from sealpost.store import mails
-from sealpost.usecases import chain
-from sealpost.usecases.decide import decide
-from sealpost.usecases.submission_group import Submission, SubmissionGroup
-
 from tests.faults.breaking import Faults, Mode
 from tests.faults.invariants import check_chain, check_facts
 from tests.faults.lives import LIVES
@@ -26,6 +19,13 @@ from tests.faults.site import Site, Violation, new_site
 from tests.faults.sweeping import run
 from tests.faults.test_outage import whole
 from tests.world import ACT, World
+
+from sealpost.content.placement import ContentDamaged
+from sealpost.domain.ticket import TicketState, apply
+from sealpost.store import mails
+from sealpost.usecases import chain
+from sealpost.usecases.decide import decide
+from sealpost.usecases.submission_group import Submission, SubmissionGroup
 
 ACCEPT = LIVES[0]
 
@@ -87,6 +87,7 @@ async def test_a_250_that_nobody_gave(world: World) -> None:
 
 async def test_without_the_mark_before_the_dot(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The repeat after a crash would be secret."""
+
     async def unmarked(*_: Any) -> None:
         return
 
@@ -111,6 +112,7 @@ async def test_an_answer_before_the_commit(site: Site, monkeypatch: pytest.Monke
 
 async def test_a_lost_queue_without_the_timers(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs that died with a process come back through the deadlines alone."""
+
     async def never(*_: Any) -> list[Any]:
         return []
 

@@ -30,13 +30,14 @@ async def site(world: World, dsn: str, tmp_path: Path) -> AsyncGenerator[Site]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.name)
-async def test_sweep(site: Site, life: Life) -> None:
+async def test_sweep(site: Site, life: Life, capsys: pytest.CaptureFixture[str]) -> None:
     """The first life whole; of the others a sample, unless all is asked for."""
 
     def chosen(at: int, mode: Mode) -> bool:
         return COMPLETE or life is LIVES[0] or zlib.crc32(f"{at} {mode}".encode()) % SAMPLE == 0
 
     swept = await sweep(site, life, chosen)
-    print(f"{life.name}: {len(swept.acts)} acts, {swept.cells} cells, {len(swept.violations)} violations")
+    with capsys.disabled():
+        print(f"\n{life.name}: {len(swept.acts)} acts, {swept.cells} cells, {len(swept.violations)} violations")
     assert swept.cells
     assert not swept.violations, "\n".join(swept.violations)

@@ -91,6 +91,7 @@ def test_bearer_tokens_are_read() -> None:
         (None, {}, Unauthenticated),
         (None, {"client_id": "id"}, Unauthenticated),
         (None, {"client_id": "", "client_secret": "secret"}, Unauthenticated),
+        (None, {"client_id": "i\0", "client_secret": "secret"}, Unauthenticated),
         (None, {"client_id": "i" * 2000, "client_secret": "secret"}, Unauthenticated),
     ],
 )

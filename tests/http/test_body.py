@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.http.test_json_scan import mapped
 
 from sealpost.api.body import PIECE, Base64Text, submit_message
 from sealpost.api.json_scan import Text
@@ -20,6 +19,7 @@ from sealpost.domain.parties import Sender
 from sealpost.usecases.reads.callers import CallerRow
 from sealpost.usecases.service import Limits
 from sealpost.usecases.submit_message import SubmitMessage
+from tests.http.test_json_scan import mapped
 
 ALICE = CallerRow(
     client=3, name="alice-client", kind="oauth", role="user", account_id=7, account_name="Alice BV", language="nl",

@@ -9,10 +9,10 @@ import xml.etree.ElementTree as ET
 
 import pybase64
 import pytest
-from tests.site import Site, basic, request_body
-from tests.world import ACT, PDF, links_in
 
 from sealpost.usecases.decide import decide
+from tests.site import Site, basic, request_body
+from tests.world import ACT, PDF, links_in
 
 SEND = "/webservice/mailsender/send"
 
@@ -176,6 +176,17 @@ async def test_every_error_has_its_form(quiet_site: Site, method: str, path: str
         assert answer.headers["content-type"] == "application/json"
         assert answer.json()["status"] == str(status)
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/signin", "text/html"), ("/api/user/", "application/json")])
+async def test_too_much_is_refused_in_the_form_of_its_face(quiet_site: Site, path: str, kind: str) -> None:
+    async with quiet_site.client() as browser:
+        answer = await browser.post(
+            path, content=b"x" * 100_000, headers={"Content-Type": "application/x-www-form-urlencoded"}
+        )
+    assert answer.status_code == 413
+    assert answer.headers["content-type"].startswith(kind)
+    assert answer.headers["x-request-id"] in answer.text
 
 
 @pytest.mark.parametrize("large", [False, True])

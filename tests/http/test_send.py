@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import structlog
-from tests.http.test_body import ALICE, FILE, letter
 
 from sealpost.access import callers, middleware
 from sealpost.access.middleware import Edge
@@ -27,6 +26,7 @@ from sealpost.domain.errors import TooLarge, Unavailable
 from sealpost.usecases.reads.callers import CallerRow
 from sealpost.usecases.service import Face, Limits
 from sealpost.usecases.submit_message import SubmitMessage
+from tests.http.test_body import ALICE, FILE, letter
 
 LIMIT = 8_000_000
 TOKEN = "K.abcdefghijklmnopqrstuv"

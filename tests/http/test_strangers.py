@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from litestar import Litestar
-from tests.site import Site
 
 from sealpost import bootstrap
+from tests.site import Site
 
 PARAMETER = re.compile(r"\{[^}]*\}")
 HIDDEN = (

@@ -9,6 +9,7 @@ import asyncio
 import shutil
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -24,7 +25,10 @@ from sealpost.web.inbox.mails import links
 from sealpost.web.inbox.pane import framed
 
 CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]  # fmt: skip
 ANNOUNCED = ["submitted", "announcement_offered", "announcement_accepted"]
 DEPTH = 4
 AGENTS = (
@@ -146,8 +150,9 @@ async def crawl(client: httpx2.AsyncClient, mail: Mailed) -> list[Reader]:
 
 async def submit(client: httpx2.AsyncClient, form: Form, *more: tuple[str, str] | None, method: str = "") -> Reader:
     sent = dict([*form.fields, *(pair for pair in more if pair)])
-    how = {"params": sent} if (method or form.method) == "get" else {"data": sent}
-    answer = await client.request(method or form.method, form.action, **how)
+    method = method or form.method
+    query, body = (sent, None) if method == "get" else (None, sent)
+    answer = await client.request(method, form.action, params=query, data=body)
     assert answer.status_code < 500
     return Reader(str(answer.url), answer.text if "html" in answer.headers.get("content-type", "") else "")
 
@@ -155,7 +160,9 @@ async def submit(client: httpx2.AsyncClient, form: Form, *more: tuple[str, str] 
 async def fetch(mail: Mailed, method: str, headers: tuple[dict[str, str], ...] = ({},), times: int = 1) -> int:
     """Asks for the links, as often at once as told, with each of the headers."""
     async with mail.site.client(follow_redirects=True) as client:
-        jobs = [client.request(method, link, headers=one) for one in headers for link in mail.links for _ in range(times)]
+        jobs = [
+            client.request(method, link, headers=one) for one in headers for link in mail.links for _ in range(times)
+        ]
         answers = await asyncio.gather(*jobs)
     assert {answer.status_code for answer in answers} == {200}
     return len(answers)
@@ -185,7 +192,14 @@ async def follow_every_href(mail: Mailed) -> int:
     async with mail.site.client(follow_redirects=True) as client:
         pages = await crawl(client, mail)
         # What a crawler may guess from the addresses that it saw, and what forms would send, in an address.
-        guesses = ("/accept", "/refuse", "/accept?confirm=yes", "/refuse?confirm=yes&reason=x", "?decision=accept", "/download/1")
+        guesses = (
+            "/accept",
+            "/refuse",
+            "/accept?confirm=yes",
+            "/refuse?confirm=yes&reason=x",
+            "?decision=accept",
+            "/download/1",
+        )
         for guess in guesses:
             assert (await client.get(f"/pickup/{mail.token}{guess}")).status_code in {200, 405}
     return len(pages)
@@ -259,14 +273,21 @@ async def test_nothing_is_chosen_beforehand(quiet_site: Site) -> None:
 # Programs with a browser
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def chromium() -> AsyncGenerator[Any]:
+@asynccontextmanager
+async def launched() -> AsyncGenerator[Any]:
+    """Debian's Chromium, headless, which can reach this machine alone."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # playwright leaves a pipe to its driver to the collector
         async with async_playwright() as started:
             running = await started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             yield running
             await running.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def chromium() -> AsyncGenerator[Any]:
+    async with launched() as running:
+        yield running
 
 
 async def click_the_mail(context: BrowserContext, mail: Mailed) -> int:
@@ -286,15 +307,18 @@ async def click_the_mail(context: BrowserContext, mail: Mailed) -> int:
 
 async def click_everything(context: BrowserContext, mail: Mailed) -> int:
     """Every link and every button, on every page that this leads to; buttons again on the page that answers."""
-    page, known, clicks = await context.new_page(), dict.fromkeys([mail.link]), 0
-    while fresh := [one for one, done in known.items() if not done]:
-        known[fresh[0]] = True  # pyright: ignore[reportArgumentType]
-        await page.goto(fresh[0])
-        for at in range(await page.locator(CLICKABLE).count()):
-            await page.goto(fresh[0])
+    page, known, clicks = await context.new_page(), {mail.link}, 0
+    wave = [mail.link]
+    for address in wave:
+        await page.goto(address)
+        buttons = await page.locator(CLICKABLE).evaluate_all("all => all.map(e => e.tagName === 'BUTTON')")
+        for at, is_button in enumerate(buttons):
+            await page.goto(address)
             clicks += await _click(page, at)
-            known.setdefault(urldefrag(page.url).url, None)
-            clicks += await _click(page, at)
+            reached = urldefrag(page.url).url
+            wave += [reached] if reached not in known else []
+            known.add(reached)
+            clicks += await _click(page, at) if is_button else 0
     return clicks
 
 

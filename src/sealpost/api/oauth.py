@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from litestar import Response, post
 
-from sealpost.access.callers import Headers, authenticated, basic_pair, credentials
+from sealpost.access.callers import CONTROL, Headers, authenticated, basic_pair, credentials
 from sealpost.access.forms import form, query
 from sealpost.access.refusals import BASIC, Unauthenticated
 from sealpost.api.answers import NO_STORE, ApiRequest, Serving, json_answer
@@ -76,6 +76,8 @@ def client_pair(headers: Headers, fields: dict[str, str]) -> tuple[str, str]:
     client_secret = _agreed("client_secret", secret, fields.get("client_secret"))
     if not client_id or not client_secret or max(len(client_id), len(client_secret)) > LONGEST:
         raise Unauthenticated("the client's id and secret are required", (BASIC,))
+    if CONTROL.search(client_id + client_secret):  # a NUL would not even reach the database's comparison
+        raise Unauthenticated("the client's id and secret are not valid", (BASIC,))
     return client_id, client_secret
 
 

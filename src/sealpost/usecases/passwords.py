@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -11,8 +12,6 @@ from sealpost.domain.errors import InvalidInput
 
 _hasher = PasswordHasher()
 _turn = asyncio.Semaphore(2)  # each costs 64 MiB for a moment
-# Stands in where there is no user, so that a wrong address takes as long as a wrong password.
-_NOBODY = _hasher.hash("nobody has this password")
 SHORTEST, LONGEST = 12, 200
 
 
@@ -38,9 +37,15 @@ async def matches(stored: str | None, password: str) -> bool:
         return await asyncio.to_thread(_verify, stored, password[: LONGEST + 1])
 
 
+@cache
+def _nobody() -> str:
+    """Stands in where there is no user, so that a wrong address takes as long as a wrong password."""
+    return _hasher.hash("nobody has this password")
+
+
 def _verify(stored: str | None, password: str) -> bool:
     try:
-        _hasher.verify(stored or _NOBODY, password)
+        _hasher.verify(stored or _nobody(), password)
     except (VerificationError, InvalidHashError):
         return False
     return stored is not None

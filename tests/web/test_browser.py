@@ -1,0 +1,289 @@
+"""A person's way through the served pages in Chromium: keyboard, phone, no scripts; nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import BrowserContext, Dialog, Page
+from tests.site import Site, new_site
+from tests.web.test_scanners import CHROMIUM, Mailed, launched, mailed
+from tests.world import PASSWORD, PDF, links_in
+
+from sealpost.domain.parties import address
+from sealpost.usecases.add_user import add_user
+from sealpost.usecases.keep_mail import keep_mail
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+STATUS = "Failed to load resource: the server responded with a status of "
+PAYLOADS = (
+    "<script>alert(1)</script>", "\"><script>alert(1)</script>", "'><img src=x onerror=alert(1)>", "<svg/onload=alert`1`>",
+    "javascript:alert(1)", "<iframe src=javascript:alert(1)>", "<details open ontoggle=alert(1)>", "{{7*7}}${7*7}",
+    "<input autofocus onfocus=alert(1)>", "</title><script>alert(1)</script>", "</textarea><script>alert(1)</script>",
+    "--><script>alert(1)</script><!--", "\" autofocus onfocus=alert(1) x=\"", "' onmouseover='alert(1)", "<base href=//example.com>",
+    "<a href=\"javascript:alert(1)\">x</a>", "<meta http-equiv=refresh content=0;url=//example.com>", "&lt;b&gt;&amp;&#60;i&#62;",
+    "<link rel=stylesheet href=//example.com/x.css>", "<style>@import'//example.com/x'</style>", "<form action=//example.com><button>go",
+)  # fmt: skip
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="CHROMIUM IS MISSING: the pages are not tested in a browser"),
+]
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def chromium() -> AsyncGenerator[Any]:
+    async with launched() as running:
+        yield running
+
+
+@asynccontextmanager
+async def watched(chromium: Any, site: Site, **options: Any) -> AsyncGenerator[Page]:
+    """A page of a browser of its own; at the end it has asked nobody else, complained of nothing, shown no dialog."""
+    context: BrowserContext = await chromium.new_context(**options)
+    context.set_default_timeout(10_000)
+    strange: list[str] = []
+
+    def note(what: str, *, wrong: bool = True) -> None:
+        strange.extend([what] if wrong else [])
+
+    async def dismiss(dialog: Dialog) -> None:
+        note(f"dialog: {dialog.message}")
+        await dialog.dismiss()
+
+    context.on("dialog", dismiss)
+    context.on("request", lambda one: note(f"asked {one.url}", wrong=not one.url.startswith(f"{site.base_url}/")))
+    context.on("console", lambda one: note(f"console: {one.text}", wrong=not one.text.startswith(STATUS)))
+    context.on("weberror", lambda one: note(f"error: {one.error}"))
+    page = await context.new_page()
+    issues = await context.new_cdp_session(page)
+    issues.on("Audits.issueAdded", lambda one: note(str(one), wrong="ContentSecurityPolicy" in one["issue"]["code"]))
+    await issues.send("Audits.enable")
+    yield page
+    await context.close()
+    assert strange == []
+
+
+async def seen(page: Page, status: int, heading: str) -> None:
+    """The page that the browser is at: its status and its only h1."""
+    told = await page.evaluate("performance.getEntriesByType('navigation')[0].responseStatus")
+    assert (told, await page.locator("h1").all_inner_texts()) == (status, [heading])
+
+
+async def tab_to(page: Page, selector: str) -> None:
+    """Presses Tab until the element has the focus."""
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        if await page.locator(selector).evaluate("e => e === document.activeElement"):
+            return
+    raise AssertionError(f"no way to {selector} by keyboard")
+
+
+async def press_enter(page: Page) -> None:
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+
+
+async def send_choice(page: Page, choice: str) -> None:
+    await page.check(f"#{choice}")
+    await press(page, "main button")
+
+
+async def press(page: Page, selector: str) -> None:
+    async with page.expect_navigation():
+        await page.click(selector)
+
+
+async def sign_in(page: Page, site: Site, email: str = "alice@example.org") -> None:
+    await page.goto(f"{site.base_url}/signin")
+    await page.fill("#email", email)
+    await page.fill("#password", PASSWORD)
+    await press(page, "main button")
+
+
+async def test_accepting_by_keyboard_without_scripts(quiet_site: Site, chromium: Any) -> None:
+    mail = await mailed(quiet_site)
+    async with watched(chromium, quiet_site, java_script_enabled=False, **PHONE) as page:
+        await page.goto(mail.link)
+        await seen(page, 200, "A registered e-mail for you")
+        assert page.url == f"{quiet_site.base_url}/pickup/{mail.token}", "no secret in the address"
+        await tab_to(page, "#accept")
+        await page.keyboard.press("Space")
+        await tab_to(page, "main button")
+        await press_enter(page)
+        await seen(page, 200, "Accept this registered e-mail?")
+        assert "accepted" not in await quiet_site.world.kinds(mail.token)
+        await tab_to(page, "#confirm")
+        await press_enter(page)
+        await seen(page, 200, "You have accepted this registered e-mail")
+        await quiet_site.world.work_off()
+        await page.reload()
+        assert "It was delivered to bob@example.com" in await page.inner_text("main")
+        await tab_to(page, "button[aria-label='Download notice.pdf']")
+        async with page.expect_download() as started:
+            await page.keyboard.press("Enter")
+        download = await started.value
+        assert (download.suggested_filename, (await download.path()).read_bytes()) == ("notice.pdf", PDF)
+    assert (await quiet_site.world.kinds(mail.token)).count("accepted") == 1
+
+
+async def test_refusing_by_keyboard_without_scripts(quiet_site: Site, chromium: Any) -> None:
+    mail = await mailed(quiet_site)
+    async with watched(chromium, quiet_site, java_script_enabled=False, **PHONE) as page:
+        await page.goto(mail.link)
+        await tab_to(page, "#accept")
+        await page.keyboard.press("ArrowDown")
+        await tab_to(page, "main button")
+        await press_enter(page)
+        await seen(page, 200, "Refuse this registered e-mail?")
+        await tab_to(page, "#reason")
+        await page.keyboard.type("Not mine.\nAsk Ann <ann@example.com>.")
+        await tab_to(page, "#confirm")
+        await press_enter(page)
+        await seen(page, 200, "You have refused this registered e-mail")
+        assert await page.inner_text(".words") == "Not mine.\nAsk Ann <ann@example.com>."
+        assert await page.locator("button").count() == 0, "nothing to download, nothing left to decide"
+    assert (await quiet_site.world.kinds(mail.token)).count("refused") == 1
+
+
+async def test_continuing_without_a_choice_is_explained(quiet_site: Site, chromium: Any) -> None:
+    mail = await mailed(quiet_site)
+    async with watched(chromium, quiet_site, **PHONE) as page:
+        await page.goto(mail.link)
+        await press(page, "main button")
+        await seen(page, 400, "A registered e-mail for you")
+        assert await page.locator("[role=alert]").evaluate("e => e === document.activeElement")
+        await page.click("[role=alert] a")
+        assert await page.locator("#accept").evaluate("e => e === document.activeElement && !e.checked")
+
+
+async def expire(mail: Mailed, _chromium: Any) -> None:
+    mail.site.world.clock.advance(days=13)
+
+
+async def withdraw(mail: Mailed, chromium: Any) -> None:
+    """Alice, on the ticket page."""
+    async with watched(chromium, mail.site, viewport={"width": 1200, "height": 900}) as page:
+        await sign_in(page, mail.site)
+        await page.click(f"a[href*='{mail.token}']")
+        await seen(page, 200, "Notice of default")
+        await press(page, "text=Withdraw this registered e-mail")
+        await seen(page, 200, "Withdraw this registered e-mail?")
+        await press(page, "text=Yes, withdraw it")
+        await seen(page, 200, "Notice of default")
+        assert await page.inner_text(".state") == "Withdrawn"
+        assert await page.locator("text=Withdraw this registered e-mail").count() == 0
+
+
+async def decide_elsewhere(mail: Mailed, chromium: Any) -> None:
+    """Bob, in another tab."""
+    async with watched(chromium, mail.site) as page:
+        await page.goto(mail.link)
+        await send_choice(page, "refuse")
+        await press(page, "#confirm")
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "heading"),
+    [
+        (expire, 410, "The collection term is over"),
+        (withdraw, 409, "The sender has withdrawn this registered e-mail"),
+        (decide_elsewhere, 409, "You have refused this registered e-mail"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+async def test_too_late(
+    site_of_its_own: Site, chromium: Any, change: Callable[[Mailed, Any], Awaitable[None]], status: int, heading: str
+) -> None:
+    """Bob is about to confirm while something else happens: a page of its own, first as an answer, then for good."""
+    mail = await mailed(site_of_its_own)
+    async with watched(chromium, site_of_its_own, java_script_enabled=False, **PHONE) as page:
+        await page.goto(mail.link)
+        await send_choice(page, "accept")
+        await change(mail, chromium)
+        await press(page, "#confirm")
+        await seen(page, status, heading)
+        assert "could no longer be changed" in await page.inner_text("[role=alert]")
+        await page.goto(mail.link)
+        await seen(page, 200, heading)
+        assert await page.locator("[role=alert], button").count() == 0
+    assert "accepted" not in await site_of_its_own.world.kinds(mail.token)
+
+
+@pytest_asyncio.fixture
+async def site_of_its_own(dsn: str, tmp_path: Any) -> AsyncGenerator[Site]:
+    """A served site whose clock a test may move."""
+    async with new_site(dsn, tmp_path) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"),
+    [
+        ("/p/" + "x" * 43, "This link does not work"),
+        ("/p/short", "This link does not work"),
+        ("/pickup/K." + "x" * 22, "Open the link in your e-mail again"),
+        ("/activate/" + "x" * 43, "This link does not work"),
+        ("/nothing", "Page not found"),
+    ],
+)
+async def test_wrong_links(quiet_site: Site, chromium: Any, path: str, heading: str) -> None:
+    async with watched(chromium, quiet_site, java_script_enabled=False, **PHONE) as page:
+        await page.goto(quiet_site.base_url + path)
+        await seen(page, 404, heading)
+
+
+# What a sender or a recipient writes is text
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+async def test_what_people_write_is_shown_as_text(quiet_site: Site, chromium: Any, payload: str) -> None:
+    name = payload.replace("/", "\N{DIVISION SLASH}")
+    attachment = {"attachment": "YWJj", "attachment_name": name, "attachment_type": "application/octet-stream"}
+    mail = await mailed(
+        quiet_site, subject=payload, sender_real_name=payload, recipient_name=payload, attachments=[attachment]
+    )
+    async with watched(chromium, quiet_site) as page:
+        await page.goto(mail.link)
+        assert (await page.inner_text(".facts")).count(payload) == 3
+        await send_choice(page, "refuse")
+        await page.fill("#reason", payload)
+        await page.evaluate(
+            "document.querySelector('#reason').value = 'x'.repeat(1001) + document.querySelector('#reason').value"
+        )
+        await press(page, "#confirm")
+        assert (await page.input_value("#reason")).endswith(payload), "shown again, for it was too long"
+        await page.fill("#reason", payload)
+        await press(page, "#confirm")
+        assert await page.inner_text(".words") == payload
+        await sign_in(page, quiet_site)
+        assert payload in await page.inner_text(".tickets")
+        await page.click(f"a[href*='{mail.token}']")
+        text = await page.inner_text("main")
+        assert text.count(payload) >= 4
+        assert name in text
+
+
+# axe on the pages as they are served
+
+
+@asynccontextmanager
+async def furnished(dsn: str, folder: Any, language: str) -> AsyncGenerator[tuple[Site, dict[str, Mailed], str]]:
+    """A demo with a ticket in each state, and an invitation; its invitation link."""
+    async with new_site(dsn, folder, demo=True) as site:
+        states = ("expired", "open", "accepted", "refused", "withdrawn")
+        mails: dict[str, Mailed] = {}
+        for state in states:
+            mails[state] = await mailed(site, recipient_language=language, recipient_name="Bob", subject=state)
+            if state == "expired":
+                site.world.clock.advance(days=13)
+        service = site.world.service
+        await add_user(service, site.world.alice, address("email", "ann@example.org"))
+        await site.world.work_off()
+        for mail in site.world.mailbox.mails[:3]:
+            await keep_mail(service, *mail)
+        (invited,) = (link for link in links_in(site.world.mailbox.to("ann@example.org")[0]) if "/activate/" in link)
+        yield site, mails, invited
