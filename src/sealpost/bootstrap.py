@@ -269,7 +269,7 @@ def _edge_failure(face: Face) -> Callable[[Any, Exception, str], Answer]:
         shown = failure_page(Request(scope), error, face, transaction_id)
         headers = {"content-type": "text/html; charset=utf-8", **shown.headers}
         pairs = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
-        return Answer(shown.status_code, pairs, shown.content.encode())
+        return Answer(shown.status_code or 500, pairs, shown.content.encode())
 
     return answer
 
