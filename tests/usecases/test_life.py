@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.world import ACT, PDF, World, links_in, text_of
 
 from sealpost.domain.ticket import AlreadyDecided, TermOver
 from sealpost.usecases.decide import decide
@@ -13,6 +12,7 @@ from sealpost.usecases.hand_out import hand_out
 from sealpost.usecases.open_pickup import open_pickup
 from sealpost.usecases.reads.pickup import pickup
 from sealpost.usecases.withdraw import withdraw
+from tests.world import ACT, PDF, World, links_in, text_of
 
 ANNOUNCED = ["submitted", "announcement_offered", "announcement_accepted"]
 

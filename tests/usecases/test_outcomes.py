@@ -11,8 +11,6 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tests.scripted import Scripted
-from tests.world import ACT, World, links_in, new_world, parsed, text_of
 
 from sealpost.domain.timetable import QUEUE_LIFETIME, retry_delay
 from sealpost.mail.relay import Relay
@@ -20,6 +18,8 @@ from sealpost.mail.session import Timeouts
 from sealpost.usecases.announce import announce
 from sealpost.usecases.decide import decide
 from sealpost.usecases.deliver import deliver
+from tests.scripted import Scripted
+from tests.world import ACT, World, links_in, new_world, parsed, text_of
 
 QUICK = Timeouts(connect=5, greeting=5, command=5, tls=5, data=5, block=5, dot=0.3)
 

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from tests.world import ACT, World
 
 from sealpost.content.placement import ContentDamaged
 from sealpost.domain.canonical import digest, sha256
@@ -27,6 +26,7 @@ from sealpost.usecases.reads.pickup import pickup
 from sealpost.usecases.reads.ticket import ticket
 from sealpost.usecases.reads.tickets import tickets
 from sealpost.usecases.withdraw import withdraw
+from tests.world import ACT, World
 
 
 async def test_of_many_decisions_at_once_one_counts(world: World) -> None:

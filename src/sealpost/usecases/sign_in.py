@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import structlog
+
 from sealpost.domain.canonical import sha256
 from sealpost.domain.errors import InvalidInput
 from sealpost.domain.ids import secret
@@ -13,21 +15,38 @@ from sealpost.store.pool import Connection
 from sealpost.usecases.database import transaction
 from sealpost.usecases.passwords import matches
 from sealpost.usecases.service import Service
+from sealpost.usecases.throttle import Throttle
 
 SESSION = timedelta(hours=12)
 
+log = structlog.get_logger()
+_throttle = Throttle()
 
-async def sign_in(service: Service, email: str, password: str) -> str | None:
-    """A new session's secret, or None: the same for an unknown address, a wrong password and a suspended account."""
+
+async def sign_in(service: Service, email: str, password: str, client: str) -> str | None:
+    """A new session's secret, or None.
+
+    The same None for an unknown address, a wrong password, a suspended account, and after too many wrong tries.
+
+    Args:
+        service: the parts.
+        email: as typed.
+        password: as typed.
+        client: the client's network address.
+    """
     try:
         key = address("email", email.strip()).key
     except InvalidInput:
         key = ""
+    if not _throttle.lets(key, client):
+        log.warning("sign-in throttled")
+        return None
     async with transaction(service) as connection:
         user = await people.user_by_key(connection, key)
     if user is not None and (user["activated_at"] is None or user["suspended_at"] is not None):
         user = None
     if not await matches(user["password_hash"] if user else None, password) or user is None:
+        _throttle.failed(key, client)
         return None
     async with transaction(service) as connection:
         return await open_session(service, connection, user["id"])

@@ -52,7 +52,8 @@ async def sign_in_form(request: PageRequest, service: Serving) -> Response[Any]:
     """A session and 303 to the way back, or 401 with the form."""
     form = await fields(request)
     email, back = form.get("email", "").strip(), way_back(form.get("next", ""))
-    secret = await sign_in(service, email, form.get("password", ""))
+    client = request.client.host if request.client else ""
+    secret = await sign_in(service, email, form.get("password", ""), client)
     if secret is None:
         context: dict[str, Any] = {"back": back, "email": email, "wrong": True}
         return page(request, service.face, "signin/signin.html", chosen_language(request), status=401, **context)
