@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from collections.abc import AsyncGenerator, Callable
@@ -39,10 +40,11 @@ from sealpost.mail.selftest import check_parser
 from sealpost.settings import Settings
 from sealpost.store import demo as demo_store
 from sealpost.store import tickets
-from sealpost.store.embedded import EmbeddedServer
+from sealpost.store.embedded import EmbeddedServer, EmbeddedServerError
 from sealpost.store.migrate import is_current
 from sealpost.store.migrate import migrate as migrate_tables
 from sealpost.store.pool import Connection, Pool, connector, open_pool
+from sealpost.usecases.enlist import pause
 from sealpost.usecases.service import Face, Limits, Service
 from sealpost.usecases.submit import Submitter
 from sealpost.web.failures import failure_page, is_page
@@ -61,7 +63,24 @@ async def database(settings: Settings) -> AsyncGenerator[str]:
         yield settings.database_url
         return
     async with EmbeddedServer(settings.data) as server:
-        yield server.dsn
+        stop = asyncio.Event()
+        watching = asyncio.create_task(_kept_running(server, stop))
+        try:
+            yield server.dsn
+        finally:
+            stop.set()
+            await watching  # not cancelled: it may be starting the server at this moment
+
+
+async def _kept_running(server: EmbeddedServer, stop: asyncio.Event) -> None:
+    """Nobody else would start it again: a postmaster that died under us (killed, out of memory) is back in a second."""
+    while not stop.is_set():
+        try:
+            if await server.ensure_running():
+                log.warning("the embedded database had died and was started again")
+        except (EmbeddedServerError, OSError):
+            log.exception("the embedded database does not start")
+        await pause(stop, 1.0)
 
 
 async def migrate(dsn: str) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tests.content.appender import payload  # pyright: ignore[reportMissingImports] - pytest adds the root
-from tests.content.conftest import ENVIRONMENT, Faults, Gate, Rows, descriptors, names  # pyright: ignore[reportMissingImports] - pytest adds the root
 
 from sealpost.content.placement import ContentUnavailable, Placement
 from sealpost.content.segments import LocalSegments
 from sealpost.content.spool import Spool
+from tests.content.appender import payload  # pyright: ignore[reportMissingImports] - pytest adds the root
+from tests.content.conftest import ENVIRONMENT, Faults, Gate, Rows, descriptors, names  # pyright: ignore[reportMissingImports] - pytest adds the root
 
 
 def creating(_path: object, flags: int, *_: object) -> bool:

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.content.conftest import ENVIRONMENT  # pyright: ignore[reportMissingImports] - pytest adds the root
 
 from sealpost.content.keys import KeysRefused, load_or_create
+from tests.content.conftest import ENVIRONMENT  # pyright: ignore[reportMissingImports] - pytest adds the root
 
 
 def test_keys_are_made_once_and_private(tmp_path: Path) -> None:

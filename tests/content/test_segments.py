@@ -10,13 +10,13 @@ from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
-from tests.content.conftest import ENVIRONMENT, Gate, Rows, descriptors, names  # pyright: ignore[reportMissingImports] - pytest adds the root
 
 from sealpost.content.frames import FILE_HEADER, MAX_PAYLOAD, frame_of
 from sealpost.content.placement import ContentDamaged, ContentStore, ContentUnavailable, Placement
 from sealpost.content.reading import SegmentReader
 from sealpost.content.segments import LocalSegments
 from sealpost.content.spool import Spool
+from tests.content.conftest import ENVIRONMENT, Gate, Rows, descriptors, names  # pyright: ignore[reportMissingImports] - pytest adds the root
 
 
 async def reopened(folder: Path, rows: Rows, max_segment: int = 1 << 30) -> LocalSegments:

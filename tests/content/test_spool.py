@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.content.conftest import Faults  # pyright: ignore[reportMissingImports] - pytest adds the root
 
 from sealpost.content.placement import ContentUnavailable
 from sealpost.content.spool import Spool
+from tests.content.conftest import Faults  # pyright: ignore[reportMissingImports] - pytest adds the root
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

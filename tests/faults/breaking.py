@@ -86,7 +86,10 @@ async def nothing() -> None:
     """There is nothing to undo."""
 
 
-def cut_off() -> Exception:
+def cut_off(at: int) -> Exception:
+    """The two things that asyncpg says of a lost connection, in turns."""
+    if at % 2:
+        return asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
     return asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
 
 
@@ -116,7 +119,9 @@ class FaultyPool:
         return await self._single(query, lambda: self.pool.execute(query, *args))
 
     async def _single(self, query: str, store: Callable[[], Awaitable[T]]) -> T:
-        return await self.faults.act(f"statement: {' '.join(query.split()[:3])}", store, nothing, cut_off())
+        return await self.faults.act(
+            f"statement: {' '.join(query.split()[:3])}", store, nothing, cut_off(self.faults.at)
+        )
 
     async def close(self) -> None:
         await self.pool.close()
@@ -166,7 +171,7 @@ class FaultyConnection:
             raise
         name = f"commit: {', '.join(dict.fromkeys(self._wrote)) or 'reads'}"
         try:
-            await self._faults.act(name, transaction.commit, transaction.rollback, cut_off())
+            await self._faults.act(name, transaction.commit, transaction.rollback, cut_off(self._faults.at))
         except BaseException:
             self._raw.terminate()
             raise

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from tests.faults.lives import BOB, Course, Life
-from tests.faults.site import Violation
-from tests.world import ACT, parsed
 
 from sealpost.domain.ticket import DECISIONS
 from sealpost.store import tickets
 from sealpost.usecases.deliver import split
 from sealpost.usecases.hand_out import hand_out
 from sealpost.usecases.handover import opened
+from tests.faults.lives import BOB, Course, Life
+from tests.faults.site import Violation
+from tests.world import ACT, parsed
 
 TAKEN = ("announcement_accepted", "reminder_accepted", "content_delivered")
 EVIDENT = {"announcement", "reminder", "content"}

@@ -23,10 +23,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import asyncpg
 import httpx2
+
 from tests.faults.demo_process import PATIENCE, Demo, pause
 from tests.faults.invariants import TAKEN, check_chain, check_copies, demand, extension_of
 from tests.faults.site import Violation
@@ -173,7 +174,7 @@ def _check_listed(program: httpx2.Client, token: str, pdf: bytes) -> None:
     """I1, from outside: the ticket is there, with the fingerprint of what was sent."""
     answer = program.get("/webservice/dashboard/", params={"ticket_token": token, "action": "ticket_xml"})
     demand(answer.status_code == 200, f"I1: acknowledged, but {answer.status_code}: {token}")
-    part = ElementTree.fromstring(answer.content).find(".//bijlage")
+    part = ET.fromstring(answer.content).find(".//bijlage")
     demand(part is not None, f"I1: {token} has no attachment")
     digest = base64.b64encode(hashlib.sha256(pdf).digest()).decode()
     demand(part is not None and part.get("hash") == digest, f"I1: {token} is not what was sent")

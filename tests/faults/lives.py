@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pybase64
-from tests.faults.site import Site
-from tests.world import ACT, START, links_in, text_of
 
 from sealpost.domain.ticket import AlreadyDecided, Decision
 from sealpost.usecases.decide import decide
 from sealpost.usecases.open_pickup import open_pickup
 from sealpost.usecases.submit_message import Attachment
 from sealpost.usecases.withdraw import withdraw
+from tests.faults.site import Site
+from tests.world import ACT, START, links_in, text_of
 
 BOB = "bob@example.com"
 UNFINISHED = """

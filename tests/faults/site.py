@@ -11,9 +11,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from tests.faults.breaking import Faults, FaultyContent, FaultyPool, Killed
-from tests.faults.line import Line
-from tests.world import World
 
 from sealpost import bootstrap
 from sealpost.domain.errors import Unavailable
@@ -23,6 +20,9 @@ from sealpost.usecases.enqueue_due import enqueue_due, give_up_dead
 from sealpost.usecases.service import Service
 from sealpost.usecases.submit import Submitter
 from sealpost.worker.run import ENTRY_POINTS
+from tests.faults.breaking import Faults, FaultyContent, FaultyPool, Killed
+from tests.faults.line import Line
+from tests.world import World
 
 NOT_TAKEN = "delete from pgqueuer where status = 'queued' returning entrypoint, payload"
 

@@ -12,13 +12,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.faults.breaking import Faults, Mode
-from tests.faults.invariants import check_chain, check_facts
-from tests.faults.lives import LIVES
-from tests.faults.site import Site, Violation, new_site
-from tests.faults.sweeping import run
-from tests.faults.test_outage import whole
-from tests.world import ACT, World
 
 from sealpost.content.placement import ContentDamaged
 from sealpost.domain.ticket import TicketState, apply
@@ -26,6 +19,13 @@ from sealpost.store import mails
 from sealpost.usecases import chain
 from sealpost.usecases.decide import decide
 from sealpost.usecases.submission_group import Submission, SubmissionGroup
+from tests.faults.breaking import Faults, Mode
+from tests.faults.invariants import check_chain, check_facts
+from tests.faults.lives import LIVES
+from tests.faults.site import Site, Violation, new_site
+from tests.faults.sweeping import run
+from tests.faults.test_outage import whole
+from tests.world import ACT, World
 
 ACCEPT = LIVES[0]
 

@@ -16,15 +16,14 @@ from uuid import UUID, uuid4
 import asyncpg
 import pybase64
 import pytest
-from tests.faults.invariants import check_chain, check_copies
-from tests.site import new_site, request_body
-from tests.world import World, new_world
 
+from sealpost import bootstrap
 from sealpost.domain.errors import Unavailable
 from sealpost.inbound.catcher import Catcher
 from sealpost.mail.transport import Envelope, Handover, Transport
 from sealpost.store import tickets, workers
 from sealpost.store.embedded import EmbeddedServer
+from sealpost.store.embedded_place import find_place, server_account
 from sealpost.store.embedded_postmaster import _postmaster, stop
 from sealpost.store.migrate import migrate
 from sealpost.store.pool import connector
@@ -34,6 +33,10 @@ from sealpost.usecases.enqueue_due import give_up_dead
 from sealpost.usecases.handover import opened
 from sealpost.usecases.service import Service
 from sealpost.worker.run import run
+from tests.faults.invariants import check_chain, check_copies
+from tests.faults.site import settings_of
+from tests.site import new_site, request_body
+from tests.world import World, new_world
 
 Eventually = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
 SEND = "/webservice/mailsender/send"
@@ -133,6 +136,29 @@ async def test_the_embedded_postmaster_is_killed_under_the_service(tmp_path: Pat
             assert (await rows(world))["tickets"] == 1
             await world.work_off()
             assert await world.kinds(token) == ANNOUNCED
+
+
+async def test_a_dead_embedded_server_is_started_again(tmp_path: Path, eventually: Eventually) -> None:
+    """Nobody has to: whoever uses it keeps it running."""
+    async with bootstrap.database(settings_of(tmp_path / "data", 25)) as dsn:
+        place = find_place((tmp_path / "data").resolve(), server_account())
+        found = _postmaster(place.cluster)
+        assert found
+        os.kill(found[0], 9)
+
+        async def answers() -> bool:
+            try:
+                connection = await asyncpg.connect(dsn)
+            except (OSError, asyncpg.PostgresError):
+                return False
+            await connection.close()
+            return True
+
+        async def another() -> bool:
+            again = _postmaster(place.cluster)
+            return again is not None and again[0] != found[0] and await answers()
+
+        await eventually(another)
 
 
 async def test_the_mail_server_is_away(world: World) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
 from tests.faults.breaking import Mode
 from tests.faults.lives import LIVES, Life
 from tests.faults.site import Site, new_site

@@ -13,13 +13,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tests.scripted import Scripted
 
 from sealpost.inbound.catcher import Catcher
 from sealpost.mail.letter import Letter, Mailbox
 from sealpost.mail.relay import Relay
 from sealpost.mail.session import Timeouts
 from sealpost.mail.transport import Envelope
+from tests.scripted import Scripted
 
 Start = Callable[..., Awaitable[Scripted]]
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import rfc8785
 from jsonschema.validators import validator_for
-from tests.world import ACT, START, World
 
 from sealpost.domain.canonical import digest, instant
 from sealpost.domain.content import Part
@@ -20,6 +19,7 @@ from sealpost.domain.records import EVENTS, Event, Issuer, Link, Subject, make
 from sealpost.usecases.decide import decide
 from sealpost.usecases.hand_out import hand_out
 from sealpost.usecases.open_pickup import open_pickup
+from tests.world import ACT, START, World
 
 SCHEMA = Path(__file__).parents[3] / "shared" / "schemas" / "erds-evidence-en319522-3.schema.json"
 

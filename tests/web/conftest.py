@@ -9,12 +9,12 @@ from typing import Any
 import httpx2
 import pytest_asyncio
 from litestar import Litestar, Request, Response, get
-from tests.world import World
 
 from sealpost.usecases.service import Service
 from sealpost.web.failures import failure_page, is_page, status_of
 from sealpost.web.routes import clock_routes, inbox_routes, page_routes
 from sealpost.web.ticket.page import ticket_html
+from tests.world import World
 
 
 def app(service: Service) -> Litestar:

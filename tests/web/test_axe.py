@@ -12,12 +12,12 @@ import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright
-from tests.web.specimens import FACE, pages
 
 from sealpost import web
 from sealpost.text.catalogue import LANGUAGES
 from sealpost.web.files import address
 from sealpost.web.pages import render
+from tests.web.specimens import FACE, pages
 
 CHROMIUM = shutil.which("chromium")
 STYLE = (Path(web.__path__[0]) / "static" / "sealpost.css").read_text()

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import BrowserContext, Dialog, Page
-from tests.site import Site, new_site
-from tests.web.test_scanners import CHROMIUM, Mailed, launched, mailed
-from tests.world import PASSWORD, PDF, links_in
 
 from sealpost.domain.parties import address
+from sealpost.text.catalogue import LANGUAGES
 from sealpost.usecases.add_user import add_user
+from sealpost.usecases.decide import decide
 from sealpost.usecases.keep_mail import keep_mail
+from tests.site import Site, new_site
+from tests.web.test_scanners import CHROMIUM, Mailed, launched, mailed
+from tests.world import ACT, PASSWORD, PDF, links_in
 
+AXE = {"resultTypes": ["violations"], "preload": False, "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 STATUS = "Failed to load resource: the server responded with a status of "
 PAYLOADS = (
-    "<script>alert(1)</script>", "\"><script>alert(1)</script>", "'><img src=x onerror=alert(1)>", "<svg/onload=alert`1`>",
+    "<script>alert(1)</script>", '"><script>alert(1)</script>', "'><img src=x onerror=alert(1)>", "<svg/onload=alert`1`>",
     "javascript:alert(1)", "<iframe src=javascript:alert(1)>", "<details open ontoggle=alert(1)>", "{{7*7}}${7*7}",
     "<input autofocus onfocus=alert(1)>", "</title><script>alert(1)</script>", "</textarea><script>alert(1)</script>",
-    "--><script>alert(1)</script><!--", "\" autofocus onfocus=alert(1) x=\"", "' onmouseover='alert(1)", "<base href=//example.com>",
-    "<a href=\"javascript:alert(1)\">x</a>", "<meta http-equiv=refresh content=0;url=//example.com>", "&lt;b&gt;&amp;&#60;i&#62;",
+    "--><script>alert(1)</script><!--", '" autofocus onfocus=alert(1) x="', "' onmouseover='alert(1)", "<base href=//example.com>",
+    '<a href="javascript:alert(1)">x</a>', "<meta http-equiv=refresh content=0;url=//example.com>", "&lt;b&gt;&amp;&#60;i&#62;",
     "<link rel=stylesheet href=//example.com/x.css>", "<style>@import'//example.com/x'</style>", "<form action=//example.com><button>go",
 )  # fmt: skip
 pytestmark = [
@@ -97,8 +101,8 @@ async def press(page: Page, selector: str) -> None:
         await page.click(selector)
 
 
-async def sign_in(page: Page, site: Site, email: str = "alice@example.org") -> None:
-    await page.goto(f"{site.base_url}/signin")
+async def sign_in(page: Page, site: Site, email: str = "alice@example.org", language: str = "en") -> None:
+    await page.goto(f"{site.base_url}/signin?lang={language}")
     await page.fill("#email", email)
     await page.fill("#password", PASSWORD)
     await press(page, "main button")
@@ -165,17 +169,18 @@ async def expire(mail: Mailed, _chromium: Any) -> None:
 
 
 async def withdraw(mail: Mailed, chromium: Any) -> None:
-    """Alice, on the ticket page."""
+    """Alice, on the ticket page, which is in her account's language."""
     async with watched(chromium, mail.site, viewport={"width": 1200, "height": 900}) as page:
         await sign_in(page, mail.site)
-        await page.click(f"a[href*='{mail.token}']")
+        await press(page, f"a[href*='{mail.token}']")
         await seen(page, 200, "Notice of default")
-        await press(page, "text=Withdraw this registered e-mail")
-        await seen(page, 200, "Withdraw this registered e-mail?")
-        await press(page, "text=Yes, withdraw it")
+        await press(page, "main form[action*='/withdraw'] button")
+        await seen(page, 200, "Deze aangetekende mail intrekken?")
+        assert "withdrawn" not in await mail.site.world.kinds(mail.token)
+        await press(page, "main form[action*='/withdraw'] button")
         await seen(page, 200, "Notice of default")
-        assert await page.inner_text(".state") == "Withdrawn"
-        assert await page.locator("text=Withdraw this registered e-mail").count() == 0
+        assert await page.inner_text(".state") == "Ingetrokken door afzender"
+        assert await page.locator("main form").count() == 0
 
 
 async def decide_elsewhere(mail: Mailed, chromium: Any) -> None:
@@ -227,7 +232,7 @@ async def site_of_its_own(dsn: str, tmp_path: Any) -> AsyncGenerator[Site]:
         ("/p/short", "This link does not work"),
         ("/pickup/K." + "x" * 22, "Open the link in your e-mail again"),
         ("/activate/" + "x" * 43, "This link does not work"),
-        ("/nothing", "Page not found"),
+        ("/pickup/a/b/c", "Page not found"),
     ],
 )
 async def test_wrong_links(quiet_site: Site, chromium: Any, path: str, heading: str) -> None:
@@ -239,51 +244,138 @@ async def test_wrong_links(quiet_site: Site, chromium: Any, path: str, heading: 
 # What a sender or a recipient writes is text
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
-async def test_what_people_write_is_shown_as_text(quiet_site: Site, chromium: Any, payload: str) -> None:
-    name = payload.replace("/", "\N{DIVISION SLASH}")
-    attachment = {"attachment": "YWJj", "attachment_name": name, "attachment_type": "application/octet-stream"}
-    mail = await mailed(
-        quiet_site, subject=payload, sender_real_name=payload, recipient_name=payload, attachments=[attachment]
-    )
+async def refuse_with(page: Page, mail: Mailed, payload: str) -> None:
+    """What Bob sees and writes."""
+    await page.goto(mail.link)
+    assert (await page.inner_text(".facts")).count(payload) == 3, "sender, recipient, subject"
+    await send_choice(page, "refuse")
+    await page.locator("#reason").evaluate("(e, text) => e.value = text", "x" * 1000 + payload)
+    await press(page, "#confirm")
+    assert (await page.input_value("#reason")).endswith(payload), "shown again, for it was too long"
+    await page.fill("#reason", payload)
+    await press(page, "#confirm")
+    assert await page.inner_text(".words") == payload
+
+
+async def test_what_people_write_is_shown_as_text(quiet_site: Site, chromium: Any) -> None:
     async with watched(chromium, quiet_site) as page:
-        await page.goto(mail.link)
-        assert (await page.inner_text(".facts")).count(payload) == 3
-        await send_choice(page, "refuse")
-        await page.fill("#reason", payload)
-        await page.evaluate(
-            "document.querySelector('#reason').value = 'x'.repeat(1001) + document.querySelector('#reason').value"
-        )
-        await press(page, "#confirm")
-        assert (await page.input_value("#reason")).endswith(payload), "shown again, for it was too long"
-        await page.fill("#reason", payload)
-        await press(page, "#confirm")
-        assert await page.inner_text(".words") == payload
         await sign_in(page, quiet_site)
-        assert payload in await page.inner_text(".tickets")
-        await page.click(f"a[href*='{mail.token}']")
-        text = await page.inner_text("main")
-        assert text.count(payload) >= 4
-        assert name in text
+        for payload in PAYLOADS:
+            name = payload.replace("/", "\N{DIVISION SLASH}")  # a path is refused
+            file = {"attachment": "YWJj", "attachment_name": name, "attachment_type": "application/octet-stream"}
+            quiet_site.world.clock.advance(seconds=1)  # so that it is the newest in the list
+            written = {
+                "subject": payload,
+                "sender_real_name": payload,
+                "recipient_name": payload,
+                "attachments": [file],
+            }
+            await refuse_with(page, await mailed(quiet_site, **written), payload)
+            accepted = await mailed(quiet_site, **written)
+            await decide(quiet_site.world.service, accepted.token, [accepted.secret], "accepted", "", ACT)
+            await page.goto(accepted.link)
+            assert name in await page.inner_text(".files")
+            await page.goto(f"{quiet_site.base_url}/dashboard/")
+            assert payload in await page.inner_text(".tickets")
+            await press(page, f".tickets a[href*='{accepted.token}']")
+            text = await page.inner_text("main")
+            assert (text.count(payload) >= 3, name in text) == (True, True)
 
 
 # axe on the pages as they are served
 
 
 @asynccontextmanager
-async def furnished(dsn: str, folder: Any, language: str) -> AsyncGenerator[tuple[Site, dict[str, Mailed], str]]:
-    """A demo with a ticket in each state, and an invitation; its invitation link."""
+async def furnished(dsn: str, folder: Path, language: str) -> AsyncGenerator[tuple[Site, dict[str, Mailed]]]:
+    """A demo with a ticket for each state that is to come; the first one's term is over."""
     async with new_site(dsn, folder, demo=True) as site:
-        states = ("expired", "open", "accepted", "refused", "withdrawn")
         mails: dict[str, Mailed] = {}
-        for state in states:
-            mails[state] = await mailed(site, recipient_language=language, recipient_name="Bob", subject=state)
+        for state in ("expired", "open", "accepted", "refused", "withdrawn"):
+            mails[state] = await mailed(site, recipient_language=language, recipient_name="Bob")
             if state == "expired":
                 site.world.clock.advance(days=13)
-        service = site.world.service
-        await add_user(service, site.world.alice, address("email", "ann@example.org"))
+        await add_user(site.world.service, site.world.alice, address("email", "ann@example.org"))
         await site.world.work_off()
-        for mail in site.world.mailbox.mails[:3]:
-            await keep_mail(service, *mail)
-        (invited,) = (link for link in links_in(site.world.mailbox.to("ann@example.org")[0]) if "/activate/" in link)
-        yield site, mails, invited
+        await keep_mail(site.world.service, *site.world.mailbox.mails[0])
+        yield site, mails
+
+
+async def recipient_pages(page: Page, site: Site, mails: dict[str, Mailed], language: str) -> AsyncGenerator[str]:
+    """Stands the browser at each page of a recipient, and tells which it is."""
+    for path in ("/p/none", "/pickup/none", "/pickup/a/b/c"):
+        await page.goto(f"{site.base_url}{path}?lang={language}")
+        yield path
+    for query in ("", "&reference=K.none", f"&reference={mails['open'].token}"):
+        await page.goto(f"{site.base_url}/genuine?lang={language}{query}")
+        yield f"genuine {query}"
+    for state, choice in (("open", ""), ("expired", ""), ("refused", "refuse"), ("accepted", "accept")):
+        await page.goto(mails[state].link)
+        yield state if not choice else f"before {state}"
+        if choice:
+            await send_choice(page, choice)
+            yield f"confirm {choice}"
+            await press(page, "#confirm")
+            yield state
+    await site.world.work_off()
+    await page.goto(mails["accepted"].link)
+    yield "delivered"
+    await page.goto(mails["open"].link)
+    await press(page, "main button")
+    yield "nothing chosen"
+
+
+async def sender_pages(page: Page, site: Site, mails: dict[str, Mailed], language: str) -> AsyncGenerator[str]:
+    """The same for a sender; then what the recipient sees of a withdrawal."""
+    (invited,) = (link for link in links_in(site.world.mailbox.to("ann@example.org")[0]) if "/activate/" in link)
+    for name, link in (("activation", invited), ("sign in", f"{site.base_url}/signin")):
+        await page.goto(f"{link}?lang={language}")
+        yield name
+    for email, name in (("nobody@example.org", "sign in, wrong"), ("charlie@example.net", "no tickets")):
+        await sign_in(page, site, email, language)
+        await page.goto(f"{page.url}?lang={language}") if name == "no tickets" else None
+        yield name
+    await page.context.clear_cookies(name="session")
+    await sign_in(page, site)
+    await page.goto(f"{site.base_url}/dashboard/?lang={language}")
+    yield "tickets"
+    for state in ("accepted", "refused", "withdrawn"):
+        ticket = f"{site.base_url}/webservice/dashboard/?ticket_token={mails[state].token}&action=ticket_html&lang={language}"
+        await page.goto(ticket)
+        yield f"ticket, {state}"
+    await press(page, "main form button")
+    yield "withdraw"
+    await press(page, "main form button")
+    await page.goto(mails["withdrawn"].link)
+    yield "withdrawn"
+    for view in ("", "html", "text", "source"):
+        await page.goto(f"{site.base_url}/inbox?lang={language}")
+        if view:
+            await press(page, ".mails a")
+            await press(page, f".tabs a[href$='{view}']")
+        yield f"inbox {view}"
+
+
+async def findings(page: Page) -> list[str]:
+    """What is wrong with the page that the browser is at; in the dark only colours can be worse than in the light."""
+    await page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    found = (await Axe().run(page, options=AXE)).response["violations"]
+    await page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    found += (
+        await page.evaluate("axe.run({resultTypes: ['violations'], preload: false, runOnly: ['color-contrast']})")
+    )["violations"]
+    wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    shown = [f"{one['id']}: {one['help']} {[node['target'] for node in one['nodes']]}" for one in found]
+    return shown + (["wider than the screen"] if wide else [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_axe_on_served_pages(dsn: str, tmp_path: Path, chromium: Any, language: str) -> None:
+    found: dict[str, list[str]] = {}
+    async with furnished(dsn, tmp_path, language) as (site, mails), watched(chromium, site, **PHONE) as page:
+        for walk in (recipient_pages, sender_pages):
+            async for name in walk(page, site, mails, language):
+                assert await page.locator("html").get_attribute("lang") == language, name
+                found[name] = await findings(page)
+    assert len(found) == 30
+    assert {name: problems for name, problems in found.items() if problems} == {}

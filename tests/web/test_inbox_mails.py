@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.web.specimens import AT, MAIL, RAW
 
 from sealpost.usecases.reads.inbox import InboxMail
 from sealpost.web.inbox.api import member
 from sealpost.web.inbox.mails import heading, links, read_mail
 from sealpost.web.inbox.pane import BASE, framed
+from tests.web.specimens import AT, MAIL, RAW
 
 
 def mail(raw: bytes) -> InboxMail:

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.world import PASSWORD, PDF, World, links_in
 
 from sealpost.domain.parties import address
 from sealpost.usecases.add_user import add_user
 from sealpost.web.acts import visible_text
+from tests.world import PASSWORD, PDF, World, links_in
 
 ANNOUNCED = ["submitted", "announcement_offered", "announcement_accepted"]
 CSP = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -19,10 +19,10 @@ import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, async_playwright
-from tests.site import Site
 
 from sealpost.web.inbox.mails import links
 from sealpost.web.inbox.pane import framed
+from tests.site import Site
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -57,6 +57,10 @@ class Mailed:
     @property
     def link(self) -> str:
         return next(link for link in self.links if "/p/" in link)
+
+    @property
+    def secret(self) -> str:
+        return self.link.rpartition("/")[2]
 
 
 async def mailed(site: Site, **changes: Any) -> Mailed:

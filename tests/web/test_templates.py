@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.web.specimens import FACE, HOSTILE, pages
 
 from sealpost import web
 from sealpost.text.catalogue import LANGUAGES
 from sealpost.web.pages import render
+from tests.web.specimens import FACE, HOSTILE, pages
 
 EVERY = [
     pytest.param(language, *page, id=f"{language}: {page[0]}") for language in LANGUAGES for page in pages(language)

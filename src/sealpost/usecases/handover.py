@@ -47,6 +47,7 @@ async def hand_over(service: Service, mail_id: UUID, sending: Sending) -> None:
     held = await _claim(service, mail_id, sending)
     if held is None:
         return
+    prepared = None
     try:
         prepared = await _prepare(service, held, sending)
         if prepared:
@@ -60,21 +61,40 @@ async def hand_over(service: Service, mail_id: UUID, sending: Sending) -> None:
         why = str(error)
         log.exception("mail cannot be sent", mail=str(mail_id))
         await insist(lambda: _never(service, held, sending, why))
+    except Exception:
+        # A fault of ours. Nothing was sent yet: the mail is looked at again. Once prepared, the claim stays until this
+        # worker ends, so that the same mail does not go out again and again.
+        if prepared is None:
+            await insist(lambda: _let_go(service, held))
+        raise
 
 
 async def _claim(service: Service, mail_id: UUID, sending: Sending) -> mails.Claim | None:
     """Takes the mail and settles an attempt that a crash left open, in one transaction."""
+    held = None
+    try:
+        async with transaction(service) as connection:
+            held = await mails.claim(connection, mail_id, service.worker, service.clock.now() + LOOK_AGAIN)
+            if held and held.open_attempt:
+                await _close_left_open(service, connection, held, held.open_attempt, sending)
+    except Unavailable:
+        if claimed := held:
+            # The commit may be done all the same; while we live nobody else would give this claim back.
+            await insist(lambda: _let_go(service, claimed))
+        raise
+    return held
+
+
+async def _close_left_open(
+    service: Service, connection: Connection, held: mails.Claim, left_open: tuple[int, str], sending: Sending
+) -> None:
     now = service.clock.now()
-    async with transaction(service) as connection:
-        held = await mails.claim(connection, mail_id, service.worker, now + LOOK_AGAIN)
-        if held and held.open_attempt:
-            number, state = held.open_attempt
-            uncertain = state == "dot_due"
-            await mails.end_attempt(connection, held, number, "uncertain" if uncertain else "abandoned", now, None)
-            if uncertain and sending.kinds and held.ticket_id and held.built:
-                ticket = await tickets.lock(connection, held.ticket_id)
-                await record(service, connection, ticket, [_left_open(held.built, number, sending, now)])
-        return held
+    number, state = left_open
+    uncertain = state == "dot_due"
+    await mails.end_attempt(connection, held, number, "uncertain" if uncertain else "abandoned", now, None)
+    if uncertain and sending.kinds and held.ticket_id and held.built:
+        ticket = await tickets.lock(connection, held.ticket_id)
+        await record(service, connection, ticket, [_left_open(held.built, number, sending, now)])
 
 
 def _left_open(built: mails.Built, number: int, sending: Sending, now: datetime) -> Event:
