@@ -11,7 +11,6 @@ import os
 import re
 import resource
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from postfix import Postfix, running_postfix
 from processes import cpu_seconds, machine_seconds
-from serving import SEND, TEXT, Served, file_system, free_port, load, pdf, send_body, served
+from serving import SEND, TEXT, Served, end_on_sigterm, file_system, free_port, load, pdf, send_body, served
 
 from sealpost import bootstrap
 from sealpost.content.keys import load_or_create
@@ -157,8 +156,8 @@ def result(turns: list[tuple[Turn, Turn]]) -> str:
     ]
     if busiest > BUSY:
         lines.append(
-            f"NOT A FAIR RUN: other programs took up to {busiest:.1f} cores. Time is shared per process, and Postfix has "
-            "some thirty to our five, so it loses less by that; take the ratio of rates from an idle machine."
+            f"NOT A QUIET RUN: other programs took up to {busiest:.1f} of {os.cpu_count()} cores, and the scheduler does not "
+            "share alike between the two sides. CPU per mail says more then; take the ratio of rates on an idle machine."
         )
     return "\n".join(lines)
 
@@ -218,7 +217,7 @@ def main() -> None:
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("wrk is missing; `script/bench accept` installs it")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    end_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="sealpost-bench-", dir=options.folder) as folder:
         run(Path(folder), options.rounds, options.seconds)
 

@@ -6,16 +6,14 @@ what a process costs; and all resident pages, in which mapped spool files and sh
 
 import argparse
 import asyncio
-import signal
-import sys
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
 from processes import memory, unnamed_files
-from serving import SEND, Served, file_system, load, pdf, send_body, served
+from serving import SEND, Served, end_on_sigterm, file_system, load, pdf, send_body, served
 
 ATTACHMENT = 10_000_000
 SMALL = 100_000
@@ -79,7 +77,7 @@ class Meter:
             self.peak = max(self.peak[0], anonymous), max(self.peak[1], resident)
             await asyncio.sleep(0.02)
 
-    async def during(self, act: Coroutine[Any, Any, Any]) -> Any:
+    async def during(self, act: Awaitable[Any]) -> Any:
         """Does an act; the peak of meanwhile stands in `peak` then."""
         self.peak = self.now()
         watching = asyncio.create_task(self.watch())
@@ -151,7 +149,7 @@ def main() -> None:
     parser.add_argument("--uploads", type=int, default=100)
     parser.add_argument("--folder", type=Path, help="where to make the throw-away folder; decides the disk")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    end_on_sigterm()
     with (
         tempfile.TemporaryDirectory(prefix="sealpost-bench-", dir=options.folder) as folder,
         served(Path(folder)) as service,

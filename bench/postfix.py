@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,7 +91,7 @@ class Postfix:
 
 
 @contextmanager
-def running_postfix(folder: Path, port: int) -> Iterator[Postfix]:
+def running_postfix(folder: Path, port: int) -> Generator[Postfix]:
     """Unpacks Postfix into a folder and runs it until the end of the block."""
     if os.geteuid() != 0:
         sys.exit("bench/accept needs root: Postfix starts as root, in a mount namespace of its own")

@@ -9,11 +9,12 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Served]:
+def served(folder: Path) -> Generator[Served]:
     """Starts the service in a folder, founds an account, stops the service at the end."""
     # The database's own account must pass through; what it finds there is closed to all others.
     folder.chmod(0o711)
@@ -159,6 +160,15 @@ def send_body(attachment: bytes) -> bytes:
 def pdf(octets: int) -> bytes:
     """So many octets that begin like a PDF and do not compress."""
     return b"%PDF-1.7\n" + os.urandom(octets - 9)
+
+
+def end_on_sigterm() -> None:
+    """Makes SIGTERM end this program in order, so that what it started is stopped, too."""
+
+    def end(*_: object) -> None:
+        sys.exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def load() -> str:

@@ -66,8 +66,8 @@ async def watched(chromium: Any, site: Site, **options: Any) -> AsyncGenerator[P
     issues = await context.new_cdp_session(page)
     issues.on("Audits.issueAdded", lambda one: note(str(one), wrong="ContentSecurityPolicy" in one["issue"]["code"]))
     await issues.send("Audits.enable")
-    yield page
-    await context.close()
+    async with context:
+        yield page
     assert strange == []
 
 
@@ -257,29 +257,24 @@ async def refuse_with(page: Page, mail: Mailed, payload: str) -> None:
     assert await page.inner_text(".words") == payload
 
 
-async def test_what_people_write_is_shown_as_text(quiet_site: Site, chromium: Any) -> None:
+@pytest.mark.parametrize("start", range(0, len(PAYLOADS), 4))
+async def test_what_people_write_is_shown_as_text(quiet_site: Site, chromium: Any, start: int) -> None:
+    payload = " ".join(PAYLOADS[start : start + 4])
+    name = payload.replace("/", "\N{DIVISION SLASH}")  # a path is refused
+    file = {"attachment": "YWJj", "attachment_name": name, "attachment_type": "application/octet-stream"}
+    written = {"subject": payload, "sender_real_name": payload, "recipient_name": payload, "attachments": [file]}
     async with watched(chromium, quiet_site) as page:
+        await refuse_with(page, await mailed(quiet_site, **written), payload)
+        quiet_site.world.clock.advance(seconds=1)  # so that the next one is the newest in the list
+        accepted = await mailed(quiet_site, **written)
+        await decide(quiet_site.world.service, accepted.token, [accepted.secret], "accepted", "", ACT)
+        await page.goto(accepted.link)
+        assert name in await page.inner_text(".files")
         await sign_in(page, quiet_site)
-        for payload in PAYLOADS:
-            name = payload.replace("/", "\N{DIVISION SLASH}")  # a path is refused
-            file = {"attachment": "YWJj", "attachment_name": name, "attachment_type": "application/octet-stream"}
-            quiet_site.world.clock.advance(seconds=1)  # so that it is the newest in the list
-            written = {
-                "subject": payload,
-                "sender_real_name": payload,
-                "recipient_name": payload,
-                "attachments": [file],
-            }
-            await refuse_with(page, await mailed(quiet_site, **written), payload)
-            accepted = await mailed(quiet_site, **written)
-            await decide(quiet_site.world.service, accepted.token, [accepted.secret], "accepted", "", ACT)
-            await page.goto(accepted.link)
-            assert name in await page.inner_text(".files")
-            await page.goto(f"{quiet_site.base_url}/dashboard/")
-            assert payload in await page.inner_text(".tickets")
-            await press(page, f".tickets a[href*='{accepted.token}']")
-            text = await page.inner_text("main")
-            assert (text.count(payload) >= 3, name in text) == (True, True)
+        assert payload in await page.inner_text(".tickets")
+        await press(page, f".tickets a[href*='{accepted.token}']")
+        text = await page.inner_text("main")
+        assert (text.count(payload) >= 3, name in text) == (True, True)
 
 
 # axe on the pages as they are served
@@ -310,12 +305,11 @@ async def recipient_pages(page: Page, site: Site, mails: dict[str, Mailed], lang
         yield f"genuine {query}"
     for state, choice in (("open", ""), ("expired", ""), ("refused", "refuse"), ("accepted", "accept")):
         await page.goto(mails[state].link)
-        yield state if not choice else f"before {state}"
         if choice:
             await send_choice(page, choice)
             yield f"confirm {choice}"
             await press(page, "#confirm")
-            yield state
+        yield state
     await site.world.work_off()
     await page.goto(mails["accepted"].link)
     yield "delivered"
@@ -377,5 +371,5 @@ async def test_axe_on_served_pages(dsn: str, tmp_path: Path, chromium: Any, lang
             async for name in walk(page, site, mails, language):
                 assert await page.locator("html").get_attribute("lang") == language, name
                 found[name] = await findings(page)
-    assert len(found) == 30
+    assert len(found) == 28
     assert {name: problems for name, problems in found.items() if problems} == {}

@@ -365,8 +365,7 @@ async def test_a_browser_decides_nothing(
     quiet_site: Site, chromium: Any, profile: Callable[[BrowserContext, Mailed], Awaitable[int]], scripts: bool
 ) -> None:
     mail = await mailed(quiet_site)
-    context = await chromium.new_context(java_script_enabled=scripts)
-    context.set_default_timeout(10_000)
-    assert await profile(context, mail) >= BROWSERS[profile], "it did less than it should have tried"
-    await context.close()
+    async with await chromium.new_context(java_script_enabled=scripts) as context:
+        context.set_default_timeout(10_000)
+        assert await profile(context, mail) >= BROWSERS[profile], "it did less than it should have tried"
     await still_open(mail)
