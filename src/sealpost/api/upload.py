@@ -18,7 +18,7 @@ from sealpost.domain.errors import InvalidInput, TooLarge
 Receive = Callable[[], Awaitable[Any]]
 
 IN_MEMORY = 1 << 20
-BATCH = 1 << 18  # octets gathered before a thread writes them; the loop must not wait for a disk
+BATCH = 1 << 16  # octets gathered before a thread writes them; the loop must not wait for a disk
 SMALL_SECONDS = 60.0  # longest time for what is kept in memory
 IDLE_SECONDS = 30.0  # longest silence between two pieces of a spooled body
 WHOLE_SECONDS = 900.0  # longest time for a whole body: 25 MB over 300 kbit/s

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 MAX_INTEGER = 2**53 - 1
 SHA256_URI = "http://www.w3.org/2001/04/xmlenc#sha256"
+_encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 class NotCanonical(ValueError):
@@ -27,7 +28,7 @@ def canonical(value: dict[str, Any]) -> bytes:
         NotCanonical: see there; a record that cannot be canonical is a fault of ours and is never stored.
     """
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = _encoder.encode(value)
         octets = text.encode()
     except (TypeError, ValueError) as error:
         raise NotCanonical(str(error)) from error
@@ -71,5 +72,4 @@ def sha256(octets: bytes) -> bytes:
 
 def instant(at: datetime) -> str:
     """``YYYY-MM-DDThh:mm:ss.sssZ`` in UTC; cut, not rounded, to milliseconds."""
-    utc = at.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"

@@ -15,10 +15,16 @@ from uuid import UUID
 
 from sealpost.domain.errors import Fenced
 from sealpost.store.pool import Connection, Runner
-from sealpost.store.tickets import Stored, insert_sql
+from sealpost.store.tickets import Stored, insert, insert_sql
 
-PLAN_COLUMNS = "id account_id ticket_id user_id purpose state due_at planned_at".split()
-PLAN = insert_sql("mails", PLAN_COLUMNS) + " on conflict do nothing"
+PLAN = (
+    insert_sql(
+        "mails",
+        "id:uuid account_id:bigint ticket_id:uuid user_id:bigint purpose:text state:text due_at:timestamptz "
+        "planned_at:timestamptz",
+    )
+    + " on conflict do nothing"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +72,13 @@ def plan_row(
     ticket_id: UUID | None,
     user_id: int | None = None,
 ) -> tuple[Any, ...]:
-    """The values of a planned mail, in the order of ``PLAN_COLUMNS``."""
+    """The values of a planned mail, in the order of ``PLAN``."""
     return (mail_id, account_id, ticket_id, user_id, purpose, "planned", look_again, now)
 
 
 async def plan(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Plans mails. A ticket's second mail of the same purpose is not planned: the first stands."""
-    await connection.executemany(PLAN, rows)
+    await insert(connection, PLAN, rows)
 
 
 async def claim(connection: Connection, mail_id: UUID, worker: UUID, look_again: datetime) -> Claim | None:

@@ -7,14 +7,16 @@ from uuid import UUID
 
 from sealpost.domain.records import Record
 from sealpost.store.pool import Connection, Runner
-from sealpost.store.tickets import insert_sql
+from sealpost.store.tickets import insert, insert_sql
 
-COLUMNS = "ticket_id seq kind evidence_id at octets sha256 salt".split()
-INSERT = insert_sql("records", COLUMNS)
+INSERT = insert_sql(
+    "records",
+    "ticket_id:uuid seq:int kind:text evidence_id:uuid at:timestamptz octets:bytea sha256:bytea salt:bytea",
+)
 
 
 def row(ticket_id: UUID, record: Record, salt: bytes) -> tuple[Any, ...]:
-    """The values of one row, in the order of ``COLUMNS``."""
+    """The values of one row, in the order of ``INSERT``."""
     return (
         ticket_id,
         record.seq,
@@ -33,7 +35,7 @@ async def append(connection: Connection, ticket_id: UUID, record: Record, salt: 
     Raises:
         asyncpg.UniqueViolationError: the place is taken or there is a decision already.
     """
-    await connection.execute(INSERT, *row(ticket_id, record, salt))
+    await insert(connection, INSERT, [row(ticket_id, record, salt)])
 
 
 async def kinds(connection: Connection, ticket_id: UUID) -> set[str]:

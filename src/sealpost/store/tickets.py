@@ -8,37 +8,55 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from sealpost.domain.content import Part
 from sealpost.domain.records import Subject
 from sealpost.domain.ticket import TicketState
 from sealpost.store.pool import Connection, Runner
 
-MESSAGE_COLUMNS = (
-    "id account_id sender_email sender_name subject parts segment offset length nonce wrapped_key submitted_at"
-).split()
-TICKET_COLUMNS = (
-    "id token account_id message_id recipient_email recipient_key recipient_name language own_id own_guid campaign "
-    "address_basis delegate method authenticated_at submitted_at remind_at expire_at due_at status last_seq last_sha256"
-).split()
+
+def insert_sql(table: str, columns: str) -> str:
+    """An insert of any number of rows in one statement, a third cheaper for the caller than a row at a time.
+
+    Args:
+        table: its name.
+        columns: ``name:type`` for each, in the order of the rows' values; a ``jsonb`` value is given as its text, since
+            a list within a column's list would be read as one more dimension.
+    """
+    pairs = [column.split(":") for column in columns.split()]
+    names = ", ".join(f'"{name}"' for name, _ in pairs)
+    values = ", ".join(f'"{name}"::{kind}' for name, kind in pairs)
+    arrays = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(pairs, 1)).replace("jsonb", "text")
+    return f"insert into {table} ({names}) select {values} from unnest({arrays}) as given({names})"
 
 
-def insert_sql(table: str, columns: Sequence[str]) -> str:
-    """An insert of one row with all of ``columns``, in their order."""
-    names = ", ".join(f'"{column}"' for column in columns)
-    places = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
-    return f"insert into {table} ({names}) values ({places})"
+async def insert(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Runs a statement of ``insert_sql``, which takes a column at a time."""
+    await connection.execute(statement, *zip(*rows, strict=True))
 
 
-INSERT_MESSAGE = insert_sql("messages", MESSAGE_COLUMNS)
-INSERT_TICKET = insert_sql("tickets", TICKET_COLUMNS)
+INSERT_MESSAGE = insert_sql(
+    "messages",
+    "id:uuid account_id:bigint sender_email:text sender_name:text subject:text parts:jsonb segment:uuid offset:bigint "
+    "length:bigint nonce:bytea wrapped_key:bytea submitted_at:timestamptz",
+)
+INSERT_TICKET = insert_sql(
+    "tickets",
+    "id:uuid token:text account_id:bigint message_id:uuid recipient_email:text recipient_key:text recipient_name:text "
+    "language:text own_id:text own_guid:text campaign:text address_basis:text delegate:text method:text "
+    "authenticated_at:timestamptz submitted_at:timestamptz remind_at:timestamptz expire_at:timestamptz "
+    "due_at:timestamptz status:smallint last_seq:int last_sha256:bytea",
+)
 
 
-def parts_to_json(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """The ``parts`` column: sizes in octets, fingerprints in hexadecimal."""
-    return [
+def parts_to_json(parts: Sequence[Part]) -> str:
+    """The ``parts`` column's text: sizes in octets, fingerprints in hexadecimal."""
+    column = [
         {"name": part.name, "content_type": part.content_type, "size": part.size, "sha256": part.sha256.hex()}
         for part in parts
     ]
+    return msgspec.json.encode(column).decode()
 
 
 def parts_from_json(column: list[dict[str, Any]]) -> tuple[Part, ...]:

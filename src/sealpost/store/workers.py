@@ -9,7 +9,7 @@ from sealpost.store.pool import Connection, Pool
 
 STALE = "30 seconds"  # no beat for so long: frozen, or cut off
 GRACE = "3 seconds"  # a lost connection comes back faster
-RESTARTED = "20 seconds"  # after a restart of the database every worker needs a moment to take its lock again
+RESTARTED = "8 seconds"  # after a restart of the database every worker needs a moment to take its lock again
 
 
 def lock_key(worker: UUID) -> int:

@@ -126,10 +126,10 @@ async def write(service: Service, group: Sequence[Submission]) -> None:
     A crash before the commit leaves nothing; after it, everything, whether or not the callers were answered.
     """
     async with transaction(service) as connection:
-        await connection.executemany(tickets.INSERT_MESSAGE, [_message(one) for one in group])
-        await connection.executemany(tickets.INSERT_TICKET, [_ticket(one) for one in group])
-        await connection.executemany(
-            records.INSERT, [records.row(one.ticket_id, one.record, one.salt) for one in group]
+        await tickets.insert(connection, tickets.INSERT_MESSAGE, [_message(one) for one in group])
+        await tickets.insert(connection, tickets.INSERT_TICKET, [_ticket(one) for one in group])
+        await tickets.insert(
+            connection, records.INSERT, [records.row(one.ticket_id, one.record, one.salt) for one in group]
         )
         await mails.plan(connection, [_announcement(one) for one in group])
         await jobs.enqueue(connection, [("announce", str(one.mail_id)) for one in group])
