@@ -26,24 +26,35 @@ QUICK = Timeouts(connect=5, greeting=5, command=5, tls=5, data=5, block=5, dot=0
 
 @asynccontextmanager
 async def scripted_world(
-    dsn: str, folder: Path, script: dict[str, bytes | str]
+    dsn: str, folder: Path, script: dict[str, bytes | str], *, patient: bool = False
 ) -> AsyncGenerator[tuple[World, Scripted]]:
     """A world whose mail goes to a scripted server; its script can be changed on the way."""
     server = Scripted(script)
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
-    async with new_world(dsn, folder) as world:
-        relay = Relay(
-            host="127.0.0.1", port=port, our_name="out.test", clock=world.clock.now, tls="none", timeouts=QUICK
-        )
-        service = dataclasses.replace(world.service, transport=relay)
-        yield dataclasses.replace(world, service=service), server
-        await relay.close()
+    try:
+        async with new_world(dsn, folder) as world:
+            relay = Relay(
+                host="127.0.0.1",
+                port=port,
+                our_name="out.test",
+                clock=world.clock.now,
+                tls="none",
+                timeouts=Timeouts() if patient else QUICK,
+            )
+            service = dataclasses.replace(world.service, transport=relay)
+            yield dataclasses.replace(world, service=service), server
+            await relay.close()
+    finally:
+        await ended(server, listening)
+
+
+async def ended(server: Scripted, listening: asyncio.Server) -> None:
     server.over.set()
     for writer in server.writers:
         writer.transport.abort()
-    for ended in server.ended:
-        await ended.wait()
+    for conversation in server.ended:
+        await conversation.wait()
     listening.close()
     await listening.wait_closed()
 

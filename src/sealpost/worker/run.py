@@ -42,15 +42,26 @@ BATCH = 20
 AT_ONCE = 40
 HEARTBEAT = timedelta(seconds=30)
 TICK = 1.0
+PATIENCE = 15.0
 
 
 async def run(service: Service, stop: asyncio.Event) -> None:
-    """Works until ``stop``; then finishes what is under way, briefly, and frees the rest."""
-    enlisted = asyncio.Event()
-    async with asyncio.TaskGroup() as loops:
-        loops.create_task(stay_enlisted(service, enlisted, stop))
-        loops.create_task(_timers(service, enlisted, stop))
-        loops.create_task(_jobs(service, enlisted, stop))
+    """Works until ``stop``; then what is under way may end, for a while, before the claims are given up.
+
+    What is cut off after that leaves its attempt's mark, and the next worker says what is known of it.
+    """
+    enlisted, finished = asyncio.Event(), asyncio.Event()
+    living = asyncio.create_task(stay_enlisted(service, enlisted, finished))
+    working = [asyncio.create_task(loop(service, enlisted, stop)) for loop in (_timers, _jobs)]
+    try:
+        await stop.wait()
+        await asyncio.wait(working, timeout=PATIENCE)
+    finally:
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+        finished.set()
+        await living
 
 
 async def _timers(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
