@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from litestar.exceptions import ClientException
 
 from sealpost.domain.errors import InvalidInput
+from sealpost.text.sizes import size_text
 from sealpost.web.acts import signs, visible_text
 from sealpost.web.disposition import attachment, safe_type
 from sealpost.web.failures import is_page
 from sealpost.web.forms import read_fields
 from sealpost.web.inbox.clock import seconds
-from sealpost.web.pages import accepted_language, file_size
+from sealpost.web.pages import accepted_language
 from sealpost.web.pickup import cookie
 from sealpost.web.signin.way_back import way_back
 
@@ -244,7 +245,7 @@ def test_is_page(path: str, query: str, page: bool) -> None:
 
 @pytest.mark.parametrize(("octets", "shown"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1_234_567, "1.2 MB")])
 def test_file_size(octets: int, shown: str) -> None:
-    assert file_size(octets, "en") == shown
+    assert size_text(octets, "en") == shown
 
 
 def test_seconds() -> None:

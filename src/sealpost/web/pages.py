@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
-from babel.numbers import format_decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from litestar import Request, Response
 from litestar.di import NamedDependency
@@ -22,6 +21,7 @@ from litestar.params import SkipValidation
 
 from sealpost.text.catalogue import LANGUAGES, pick_language, translator
 from sealpost.text.dates import long_datetime
+from sealpost.text.sizes import size_text
 from sealpost.text.statuses import status_text
 from sealpost.usecases.service import Face, Service
 from sealpost.web.files import address
@@ -67,20 +67,12 @@ def _filters(language: str) -> dict[str, Callable[..., str]]:
         return f"{format_datetime(local, 'd MMM y HH:mm:ss', tzinfo=zone, locale=language)} {local:%Z}"
 
     def size(octets: int) -> str:
-        return file_size(octets, language)
+        return size_text(octets, language)
 
     def status(name: str) -> str:
         return status_text(name, language)
 
     return {"longtime": longtime, "second": second, "size": size, "status": status}
-
-
-def file_size(octets: int, language: str) -> str:
-    """``1,2 MB``: a size in decimal units, as file lists show it."""
-    for unit, factor in (("MB", 1_000_000), ("kB", 1000)):
-        if octets >= factor:
-            return f"{format_decimal(octets / factor, '#,##0.#', locale=language)} {unit}"
-    return f"{octets} B"
 
 
 def render(face: Face, template: str, language: str, **context: Any) -> str:
