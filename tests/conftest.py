@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -37,10 +38,29 @@ def with_database(dsn: str, name: str) -> str:
     return dsn.replace("/sealpost?", f"/{name}?")
 
 
+def reachable(folder: Path) -> Path:
+    """Lets other accounts pass a test's folder, without reading it.
+
+    Root's embedded server runs under an account of its own. What that account cannot reach, it keeps under
+    /var/lib/sealpost, and a test run would leave its databases there.
+    """
+    beyond = Path(tempfile.gettempdir()).resolve()
+    for one in (folder, *folder.parents):
+        if one == beyond or beyond not in one.parents:
+            break
+        one.chmod(0o711)
+    return folder
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Path:
+    return reachable(tmp_path)
+
+
 @pytest_asyncio.fixture(scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[EmbeddedServer]:
     """An embedded server with a migrated template database."""
-    async with EmbeddedServer(tmp_path_factory.mktemp("pg")) as running:
+    async with EmbeddedServer(reachable(tmp_path_factory.mktemp("pg"))) as running:
         admin = await asyncpg.connect(running.dsn)
         await admin.execute(f"create database {TEMPLATE}")
         await migrate(connector(with_database(running.dsn, TEMPLATE)))
@@ -88,7 +108,7 @@ def eventually() -> Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]:
 @pytest_asyncio.fixture(scope="module")
 async def quiet_site(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
     """A site that a module's tests share: for requests that must leave nothing behind."""
-    async with fresh_database(server) as dsn, new_site(dsn, tmp_path_factory.mktemp("quiet")) as made:
+    async with fresh_database(server) as dsn, new_site(dsn, reachable(tmp_path_factory.mktemp("quiet"))) as made:
         yield made
 
 
