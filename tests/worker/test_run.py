@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from sealpost.worker import run as worker
 from tests.scripted import Scripted
 from tests.usecases.test_outcomes import scripted_world
+from tests.world import World
 
 
 class Slow(Scripted):
@@ -21,6 +22,15 @@ class Slow(Scripted):
         if stage == "dot":
             await self.over.wait()
         return await super()._answer(stage, writer)
+
+
+async def retires(world: World, worker_id: UUID) -> bool:
+    """Whether the worker is off the list within half a second; each look lets its loops go on."""
+    for _ in range(50):
+        if not await world.service.pool.fetchval("select count(*) from workers where id = $1", worker_id):
+            return True
+        await asyncio.sleep(0.01)
+    return False
 
 
 async def test_an_answer_that_comes_while_the_worker_stops_is_recorded(
@@ -38,6 +48,7 @@ async def test_an_answer_that_comes_while_the_worker_stops_is_recorded(
 
         await eventually(taken)
         stop.set()
+        assert not await retires(world, service.worker), "its claims are given up only when what is under way has ended"
         server.over.set()
         await running
         assert (await world.kinds(token))[-1] == "announcement_accepted"
