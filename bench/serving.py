@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SEND = "/webservice/mailsender/send"
 SENDER = "alice@example.org"
 TEXT = "Dear Bob,\n\nPlease read the attached notice.\n\nAlice"
+PASSWORD = "a long enough pass phrase"
 STARTS_WITHIN = 90
 
 
@@ -50,6 +51,7 @@ def served(folder: Path) -> Generator[Served]:
         "SEALPOST_DATA": str(settings.data),
         "SEALPOST_PORT": str(port),
         "SEALPOST_BASE_URL": settings.base_url,
+        "SEALPOST_QUOTA": "1000000000",
         "PYTHONPATH": os.environ.get("PYTHONPATH") or str(ROOT / "src"),
     }
     log = folder / "serve.log"
@@ -110,8 +112,8 @@ def _founded(environment: dict[str, str]) -> tuple[str, str]:
         return match[1]
 
     account = found(r"account (\d+)", sealpost("account", "add", "Alice Incasso N.V."))
-    sealpost("user", "add", account, sender(), "--password-stdin", stdin="a long enough pass phrase\n")
-    client = sealpost("client", "add", account)
+    sealpost("user", "add", account, sender(), "--password-stdin", stdin=f"{PASSWORD}\n")
+    client = sealpost("client", "add", account, "--role", "administrator")
     return found(r"id +(\S+)", client), found(r"secret +(\S+)", client)
 
 
@@ -126,6 +128,18 @@ def _token(port: int, client: str, secret: str) -> str:
     status, octets = _request(port, "POST", "/oauth/client_credential/accesstoken", form, headers)
     assert status == 200, octets
     return json.loads(octets)["access_token"]
+
+
+def sign_in(service: Served) -> str:
+    """A signed-in person's cookie."""
+    connection = http.client.HTTPConnection("127.0.0.1", service.settings.port, timeout=30)
+    form = urlencode({"email": sender(), "password": PASSWORD})
+    connection.request("POST", "/signin", form, {"Content-Type": "application/x-www-form-urlencoded"})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    assert response.status == 303, response.status
+    return response.headers["set-cookie"].partition(";")[0]
 
 
 def _web_processes(supervisor: int) -> list[int]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sealpost.domain.content import Part
 from sealpost.domain.status import status_of
 from sealpost.usecases.reads.ticket import StatusLine, TicketView
-from sealpost.xmlapi.tickets import ticket_xml
+from sealpost.xmlapi.document import document
 from sealpost.xmlapi.writer import element
 
 SENT = datetime(2026, 10, 25, 0, 30, 20, 123456, tzinfo=UTC)  # 02:30 in Amsterdam, for the first time that night
@@ -37,7 +37,7 @@ TICKET = TicketView(
 
 
 def test_the_vendors_names_in_the_vendors_order() -> None:
-    root = ET.fromstring(ticket_xml(TICKET, "nl"))
+    root = ET.fromstring(document(TICKET, "nl"))
     assert root.tag == "biljetten"
     (ticket,) = root
     assert list(ticket.attrib.items()) == [
@@ -56,7 +56,7 @@ def test_the_vendors_names_in_the_vendors_order() -> None:
 
 
 def test_times_are_local_and_in_utc_even_in_the_double_hour() -> None:
-    first, second = ET.fromstring(ticket_xml(TICKET, "nl")).iter("status")
+    first, second = ET.fromstring(document(TICKET, "nl")).iter("status")
     assert first.get("statusdatumtijd") == second.get("statusdatumtijd") == "2026-10-25 02:30:20"
     assert (first.get("tijdstip"), second.get("tijdstip")) == ("2026-10-25T00:30:20.123Z", "2026-10-25T01:30:20.123Z")
     assert (first.get("statusdetail"), second.get("statusdetail")) == (" ", "250 2.0.0 <ok> é")
@@ -68,7 +68,7 @@ def test_texts_in_the_language_asked_for() -> None:
         ("nl", "Herinnering aangetekende mail verstuurd"),
         ("en", "Reminder of registered e-mail sent"),
     ):
-        status = list(ET.fromstring(ticket_xml(TICKET, language)).iter("status"))[1]
+        status = list(ET.fromstring(document(TICKET, language)).iter("status"))[1]
         assert status.get("statusomschrijving") == words
 
 
@@ -76,14 +76,14 @@ def test_texts_in_the_language_asked_for() -> None:
     ("decision", "mark"), [("accepted", "1"), ("refused", "0"), ("expired", "0"), ("withdrawn", "0"), (None, "0")]
 )
 def test_accepted_or_not(decision: str | None, mark: str) -> None:
-    octets = ticket_xml(replace(TICKET, decision=decision, signature_required=True), "nl")
+    octets = document(replace(TICKET, decision=decision, signature_required=True), "nl")
     root = ET.fromstring(octets)
     assert [part.get("geaccepteerd") for part in root.iter("bijlage")] == [mark]
     assert root[0].get("handtekening_nodig") == "1"
 
 
 def test_without_attachments_the_lists_are_still_there() -> None:
-    root = ET.fromstring(ticket_xml(replace(TICKET, parts=TICKET.parts[:1], statuses=()), "nl"))
+    root = ET.fromstring(document(replace(TICKET, parts=TICKET.parts[:1], statuses=()), "nl"))
     assert [(child.tag, len(child)) for child in root[0]] == [("bijlagen", 0), ("statussen", 0)]
 
 

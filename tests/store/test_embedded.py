@@ -106,6 +106,31 @@ async def test_a_killed_postmaster_loses_nothing(tmp_path: Path) -> None:
     await server.stop()
 
 
+async def test_a_living_strangers_number_in_the_lock_files_stops_nothing(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path / "data")
+    await server.start()
+    assert server._place
+    place = server._place
+    found = _postmaster(place.cluster)
+    assert found
+    os.kill(found[0], signal.SIGKILL)
+    async with asyncio.timeout(20):
+        while _postmaster(place.cluster) is not None:
+            await asyncio.sleep(0.02)
+    # Of the server's own account, and not a parent of it: others PostgreSQL does not take for a postmaster.
+    stranger = subprocess.Popen(["/bin/sleep", "100"], **place.account.run_as)
+    try:
+        for file in (place.cluster / "postmaster.pid", place.socket / ".s.PGSQL.5432.lock"):
+            _, rest = file.read_text().split("\n", 1)
+            file.write_text(f"{stranger.pid}\n{rest}")
+        assert await server.ensure_running()
+        assert await ask(server.dsn, "select 1") == 1
+    finally:
+        stranger.kill()
+        stranger.wait()
+    await server.stop()
+
+
 async def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 20) / ("name" * 20)
     async with EmbeddedServer(folder) as server:

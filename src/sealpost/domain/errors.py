@@ -7,6 +7,8 @@ SealpostError
 ├── NotAllowed          known caller, not this act
 ├── NotFound            no such thing for this caller (also: another account's)
 ├── Conflict            the thing's state does not allow it (any more)
+│   └── KeyBusy         the first request with an idempotency key is still running
+├── KeyReused           an idempotency key came with another request before
 ├── Unavailable         a part we need is away; nothing was taken in
 └── Fenced              another worker has taken this work over; this one may not write
 """
@@ -50,6 +52,14 @@ class NotFound(SealpostError):
 
 class Conflict(SealpostError):
     """The state of the thing does not allow the act (any more)."""
+
+
+class KeyBusy(Conflict):
+    """The first request with an idempotency key is still running: ask again in a second."""
+
+
+class KeyReused(SealpostError):
+    """An idempotency key that stands for another request."""
 
 
 class Unavailable(SealpostError):

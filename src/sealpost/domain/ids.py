@@ -74,3 +74,9 @@ def uuid7(at: datetime, random: Random) -> UUID:
     high = (milliseconds << 16) | 0x7000 | (noise & 0x0FFF)
     low = (0b10 << 62) | (noise >> 12 & 0x3FFF_FFFF_FFFF_FFFF)
     return UUID(int=(high << 64) | low)
+
+
+def first_uuid7(at: datetime) -> UUID:
+    """The smallest UUIDv7 of the millisecond that ``at`` falls in; times before 1970 have the smallest of all."""
+    milliseconds = max(int(at.timestamp() * 1000), 0)
+    return UUID(int=(milliseconds << 80) | (0x7000 << 64) | (0b10 << 62))

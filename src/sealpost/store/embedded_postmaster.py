@@ -81,7 +81,8 @@ def ensure_running(place: Place) -> bool:
     """
     if _comes_up(place.cluster):
         return False
-    _forget_stranger(place.cluster / "postmaster.pid")
+    for file in (place.cluster / "postmaster.pid", place.socket / f".s.PGSQL.{PORT}.lock"):
+        _forget_stranger(file)
     write_file(place.cluster / "pg_hba.conf", f"local all {ROLE} peer map=sealpost\n", 0o644)
     write_file(place.cluster / "pg_ident.conf", f'sealpost "{pwd.getpwuid(os.geteuid()).pw_name}" {ROLE}\n', 0o644)
     _start(place)
@@ -89,7 +90,7 @@ def ensure_running(place: Place) -> bool:
 
 
 def _forget_stranger(file: Path) -> None:
-    """Remove a dead postmaster's file if its number is now a living stranger's: PostgreSQL would refuse to start.
+    """Remove a dead postmaster's lock file if its number is now a living stranger's: PostgreSQL would refuse to start.
 
     Otherwise the file stays: PostgreSQL checks by it that no orphaned backend still writes to the cluster. (Without
     it, it finds these by the cluster's shared memory key, so nothing is at risk here.)

@@ -20,8 +20,8 @@ from sealpost.store.tickets import Stored, insert, insert_sql
 PLAN = (
     insert_sql(
         "mails",
-        "id:uuid account_id:bigint ticket_id:uuid user_id:bigint purpose:text state:text due_at:timestamptz "
-        "planned_at:timestamptz",
+        "id:uuid account_id:bigint ticket_id:uuid user_id:bigint address_id:bigint purpose:text state:text "
+        "due_at:timestamptz planned_at:timestamptz",
     )
     + " on conflict do nothing"
 )
@@ -55,6 +55,7 @@ class Claim:
     account_id: int
     ticket_id: UUID | None
     user_id: int | None
+    address_id: int | None
     purpose: str
     epoch: int
     tries: int
@@ -71,9 +72,10 @@ def plan_row(
     look_again: datetime,
     ticket_id: UUID | None,
     user_id: int | None = None,
+    address_id: int | None = None,
 ) -> tuple[Any, ...]:
     """The values of a planned mail, in the order of ``PLAN``."""
-    return (mail_id, account_id, ticket_id, user_id, purpose, "planned", look_again, now)
+    return (mail_id, account_id, ticket_id, user_id, address_id, purpose, "planned", look_again, now)
 
 
 async def plan(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -82,10 +84,14 @@ async def plan(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
 
 
 async def claim(connection: Connection, mail_id: UUID, worker: UUID, look_again: datetime) -> Claim | None:
-    """Takes a mail for this worker, or None: it is done, or a live worker is at it."""
+    """Takes a mail for this worker, or None: it is done, a live worker is at it, or its account is suspended.
+
+    A suspended account's mail stays as it is, and is looked at again by its ``due_at``.
+    """
     row = await connection.fetchrow(
         """update mails set epoch = epoch + 1, claimed_by = $2, due_at = $3
            where id = $1 and state in ('planned', 'built') and claimed_by is null
+             and not exists (select 1 from accounts a where a.id = mails.account_id and a.suspended_at is not null)
            returning *, (select (number, state)::text from attempts
                          where mail_id = $1 and state in ('prepared', 'dot_due') order by number desc limit 1) as left_open""",
         mail_id,
@@ -103,6 +109,7 @@ def _claim(row: Any) -> Claim:
         account_id=row["account_id"],
         ticket_id=row["ticket_id"],
         user_id=row["user_id"],
+        address_id=row["address_id"],
         purpose=row["purpose"],
         epoch=row["epoch"],
         tries=row["tries"],

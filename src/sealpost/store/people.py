@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-
-import asyncpg
 
 from sealpost.store.pool import Connection, Runner
 
@@ -25,6 +24,11 @@ async def account(runner: Runner, account_id: int) -> Any:
     return await runner.fetchrow("select * from accounts where id = $1", account_id)
 
 
+async def lock_account(connection: Connection, account_id: int) -> Any:
+    """As ``account``; nobody else changes it, or adds allowed addresses to it, until the transaction ends."""
+    return await connection.fetchrow("select * from accounts where id = $1 for no key update", account_id)
+
+
 async def set_days(connection: Connection, account_id: int, reminder_days: int, expiry_days: int) -> None:
     """Changes an account's defaults for reminder and expiry."""
     await connection.execute(
@@ -32,35 +36,58 @@ async def set_days(connection: Connection, account_id: int, reminder_days: int, 
     )
 
 
-async def add_user(
-    connection: Connection, account_id: int, email: str, key: str, role: str, now: datetime
-) -> int | None:
-    """The new user's id, or None: the address belongs to a user already."""
-    try:
-        return await connection.fetchval(
-            """insert into users (account_id, email, email_key, role, created_at) values ($1, $2, $3, $4, $5)
-               returning id""",
-            account_id,
-            email,
-            key,
-            role,
-            now,
-        )
-    except asyncpg.UniqueViolationError:
-        return None
+async def set_limits(
+    connection: Connection, account_id: int, max_decoded: int | None, max_attachments: int | None
+) -> None:
+    """How much one message may be, in decoded octets and attachments; None: what the installation allows."""
+    await connection.execute(
+        "update accounts set max_decoded = $2, max_attachments = $3 where id = $1",
+        account_id,
+        max_decoded,
+        max_attachments,
+    )
+
+
+async def set_notices(connection: Connection, account_id: int, notices: Sequence[str]) -> None:
+    """The names of the statuses that a sender is told of."""
+    await connection.execute("update accounts set notices = $2 where id = $1", account_id, list(notices))
+
+
+async def suspend(connection: Connection, account_id: int, now: datetime) -> None:
+    """The account may do nothing from now on; the sessions of its users end. The first suspension's time stays."""
+    await connection.execute(
+        "update accounts set suspended_at = coalesce(suspended_at, $2) where id = $1", account_id, now
+    )
+    await connection.execute(
+        "delete from sessions where user_id in (select id from users where account_id = $1)", account_id
+    )
+
+
+async def resume(connection: Connection, account_id: int) -> None:
+    await connection.execute("update accounts set suspended_at = null where id = $1", account_id)
 
 
 USER = """select u.*, a.name as account_name, a.language, a.time_zone, a.suspended_at
           from users u join accounts a on a.id = u.account_id where u.deleted_at is null and """
 
 
-async def user(runner: Runner, user_id: int) -> Any:
-    return await runner.fetchrow(USER + "u.id = $1", user_id)
+async def lock_inactive(connection: Connection, user_id: int) -> Any:
+    """A user who is not active yet, with its account's columns, locked until the transaction ends; or None."""
+    return await connection.fetchrow(USER + "u.id = $1 and u.activated_at is null for update of u", user_id)
 
 
 async def user_by_key(runner: Runner, key: str) -> Any:
     """The user with this normalised address, with its account's columns, or None."""
     return await runner.fetchrow(USER + "u.email_key = $1", key)
+
+
+async def contact(runner: Runner, account_id: int) -> str | None:
+    """The address of the account's first active administrator."""
+    return await runner.fetchval(
+        """select email from users where account_id = $1 and role = 'administrator' and activated_at is not null
+           and deleted_at is null order by id limit 1""",
+        account_id,
+    )
 
 
 async def set_password(connection: Connection, user_id: int, password_hash: str, real_name: str, now: datetime) -> None:
@@ -76,43 +103,49 @@ async def set_password(connection: Connection, user_id: int, password_hash: str,
     await connection.execute("delete from sessions where user_id = $1", user_id)
 
 
-async def may_send(runner: Runner, account_id: int, key: str) -> bool:
-    """Whether the address is an active user's of this account who may send."""
-    return bool(
-        await runner.fetchval(
-            """select true from users where account_id = $1 and email_key = $2 and deleted_at is null
-               and activated_at is not null and sender_allowed""",
-            account_id,
-            key,
-        )
-    )
-
-
 async def add_user_link(connection: Connection, sha256: bytes, user_id: int, expires_at: datetime) -> None:
     await connection.execute(
         "insert into user_links (hash, user_id, expires_at) values ($1, $2, $3)", sha256, user_id, expires_at
     )
 
 
+INVITED = """u.activated_at is null and a.suspended_at is null and u.id = (
+             select user_id from user_links where hash = $1 and used_at is null and expires_at > $2)"""
+
+
 async def user_of_link(runner: Runner, sha256: bytes, now: datetime) -> Any:
-    """The user whom a live, unused activation link is for, with ``expires_at``, or None."""
+    """The user whom a live activation link is for, with its account's columns and ``expires_at``, or None."""
     return await runner.fetchrow(
-        """select u.*, a.name as account_name, a.language, a.time_zone, l.expires_at
-           from user_links l join users u on u.id = l.user_id join accounts a on a.id = u.account_id
-           where l.hash = $1 and l.expires_at > $2 and l.used_at is null and u.deleted_at is null
-             and a.suspended_at is null""",
+        USER.replace("select ", "select (select expires_at from user_links where hash = $1), ", 1) + INVITED,
         sha256,
         now,
     )
 
 
 async def use_user_link(connection: Connection, sha256: bytes, now: datetime) -> int | None:
-    """Uses a link up, once; the user's id, or None when it is not (or no longer) good."""
-    return await connection.fetchval(
-        "update user_links set used_at = $2 where hash = $1 and used_at is null and expires_at > $2 returning user_id",
-        sha256,
-        now,
+    """Uses a link up, and all others of its user; the user's id, or None when it is not (or no longer) good.
+
+    The user's lock comes first, as in every change of a user, so that no two wait for each other; of two links followed
+    at once, one then finds itself used.
+    """
+    user_id = await connection.fetchval(
+        USER.replace("select ", "select u.id, ", 1) + INVITED + " for update of u", sha256, now
     )
+    used = await connection.fetch(
+        "update user_links set used_at = $2 where user_id = $1 and used_at is null returning hash", user_id, now
+    )
+    return user_id if any(row["hash"] == sha256 for row in used) else None
+
+
+async def lock_password(connection: Connection, user_id: int, password_hash: str) -> bool:
+    """Whether the user may still sign in with the password that was checked; it stays so until the transaction ends."""
+    row = await connection.fetchrow(
+        USER + "u.id = $1 and u.password_hash = $2 and u.activated_at is not null and a.suspended_at is null"
+        " for share of u",
+        user_id,
+        password_hash,
+    )
+    return row is not None
 
 
 async def add_session(connection: Runner, sha256: bytes, user_id: int, now: datetime, expires_at: datetime) -> None:

@@ -47,6 +47,7 @@ AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.CannotConnectNowError,
+    asyncpg.TransactionRollbackError,  # a deadlock: PostgreSQL has chosen this transaction to end
 )
 
 _asyncpg = cast("Any", asyncpg)  # the library has no types of its own

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -49,3 +52,12 @@ async def of_ticket(runner: Runner, ticket_id: UUID) -> list[Any]:
     return await runner.fetch(
         "select seq, kind, at, octets, sha256 from records where ticket_id = $1 order by seq", ticket_id
     )
+
+
+async def of_tickets(runner: Runner, ticket_ids: Sequence[UUID]) -> dict[UUID, list[Any]]:
+    """The same rows for many tickets, by ticket."""
+    rows = await runner.fetch(
+        """select ticket_id, seq, kind, at, octets from records where ticket_id = any($1) order by ticket_id, seq""",
+        list(ticket_ids),
+    )
+    return {ticket_id: list(its) for ticket_id, its in groupby(rows, key=itemgetter("ticket_id"))}

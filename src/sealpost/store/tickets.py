@@ -44,7 +44,7 @@ INSERT_MESSAGE = insert_sql(
 INSERT_TICKET = insert_sql(
     "tickets",
     "id:uuid token:text account_id:bigint message_id:uuid recipient_email:text recipient_key:text recipient_name:text "
-    "language:text own_id:text own_guid:text campaign:text address_basis:text delegate:text method:text "
+    "language:text own_id:text own_guid:text campaign:text address_basis:text sender_key:text delegate:text method:text "
     "authenticated_at:timestamptz submitted_at:timestamptz remind_at:timestamptz expire_at:timestamptz "
     "due_at:timestamptz status:smallint last_seq:int last_sha256:bytea",
 )
@@ -108,6 +108,31 @@ class Ticket:
         return self.evidence.ticket_token
 
 
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """Which tickets somebody may see: an account's, perhaps only those of one client or of one sender address.
+
+    Args:
+        account_id: the account; in every query.
+        delegate: ``client:NAME``, or None for any.
+        sender_key: the sender's normalised address, or None for any.
+    """
+
+    account_id: int
+    delegate: str | None = None
+    sender_key: str | None = None
+
+    def conditions(self, before: Sequence[Any] = ()) -> tuple[str, list[Any]]:
+        """SQL over ``tickets t`` and the values of its parameters, after those that stand before."""
+        values = [*before, self.account_id]
+        terms = [f"t.account_id = ${len(values)}"]
+        for column, value in (("delegate", self.delegate), ("sender_key", self.sender_key)):
+            if value is not None:
+                values.append(value)
+                terms.append(f"t.{column} = ${len(values)}")
+        return " and ".join(terms), values
+
+
 READ = """
     select t.*, a.name as account_name, a.language as account_language, a.time_zone, a.subject_hidden, a.notices,
            m.sender_email, m.sender_name, m.subject, m.parts, m.segment, m."offset", m.length, m.nonce, m.wrapped_key
@@ -115,7 +140,8 @@ READ = """
 """
 
 
-def _ticket(row: Any) -> Ticket:
+def ticket_of(row: Any) -> Ticket:
+    """The ticket of a row of ``READ``."""
     return Ticket(
         id=row["id"],
         account_id=row["account_id"],
@@ -170,7 +196,7 @@ async def lock(connection: Connection, ticket_id: UUID) -> Ticket:
     row = await connection.fetchrow(READ + " where t.id = $1 for update of t", ticket_id)
     if row is None:
         raise LookupError(ticket_id)
-    return _ticket(row)
+    return ticket_of(row)
 
 
 async def by_id(runner: Runner, ticket_id: UUID) -> Ticket:
@@ -182,17 +208,19 @@ async def by_id(runner: Runner, ticket_id: UUID) -> Ticket:
     row = await runner.fetchrow(READ + " where t.id = $1", ticket_id)
     if row is None:
         raise LookupError(ticket_id)
-    return _ticket(row)
+    return ticket_of(row)
 
 
-async def by_token(runner: Runner, token: str, account_id: int) -> Ticket | None:
-    """A ticket of this account."""
-    row = await runner.fetchrow(READ + " where t.token = $1 and t.account_id = $2", token, account_id)
-    return _ticket(row) if row else None
+async def by_token(runner: Runner, token: str, visible: Visible) -> Ticket | None:
+    """A ticket that may be seen."""
+    conditions, values = visible.conditions([token])
+    row = await runner.fetchrow(f"{READ} where t.token = $1 and {conditions}", *values)
+    return ticket_of(row) if row else None
 
 
-async def id_of(runner: Runner, token: str, account_id: int) -> UUID | None:
-    return await runner.fetchval("select id from tickets where token = $1 and account_id = $2", token, account_id)
+async def id_of(runner: Runner, token: str, visible: Visible) -> UUID | None:
+    conditions, values = visible.conditions([token])
+    return await runner.fetchval(f"select id from tickets t where token = $1 and {conditions}", *values)
 
 
 async def save_state(connection: Connection, ticket: Ticket, state: TicketState, last: tuple[int, bytes]) -> None:
@@ -256,20 +284,6 @@ async def take_due(connection: Connection, now: datetime, look_again: datetime, 
         for row in rows
         if row["decision"] is None
     ]
-
-
-async def page(runner: Runner, account_id: int, before: UUID | None, limit: int) -> list[Any]:
-    """Rows of an account's tickets, newest first, older than ``before`` (keyset on the UUIDv7)."""
-    return await runner.fetch(
-        """select t.id, t.token, t.recipient_email, t.recipient_name, m.subject, t.status, t.submitted_at, t.decision,
-                  t.own_id, t.campaign
-           from tickets t join messages m on m.id = t.message_id
-           where t.account_id = $1 and ($2::uuid is null or t.id < $2)
-           order by t.id desc limit $3""",
-        account_id,
-        before,
-        limit,
-    )
 
 
 async def committed_end(runner: Runner, segment: UUID) -> int:

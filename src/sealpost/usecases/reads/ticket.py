@@ -59,13 +59,16 @@ class TicketView:
     statuses: tuple[StatusLine, ...]
 
 
-async def ticket(service: Service, account_id: int, token: str) -> TicketView | None:
-    """The account's ticket of this token, or None: there is none, or it is another's."""
+async def ticket(service: Service, visible: tickets.Visible, token: str) -> TicketView | None:
+    """The ticket of this token, or None: there is none, or it may not be seen."""
     async with transaction(service) as connection:
-        found = await tickets.by_token(connection, token, account_id)
+        found = await tickets.by_token(connection, token, visible)
         rows = await records.of_ticket(connection, found.id) if found else []
-    if found is None:
-        return None
+    return ticket_view(found, rows) if found else None
+
+
+def ticket_view(found: tickets.Ticket, rows: Sequence[Any]) -> TicketView:
+    """A ticket and its record rows, as its account may see them."""
     evidence, state = found.evidence, found.state
     return TicketView(
         token=found.token,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,9 +10,13 @@ from uuid import UUID
 from sealpost.domain.errors import InvalidInput
 from sealpost.domain.status import BY_CODE, Status
 from sealpost.domain.ticket import Decision
-from sealpost.store import tickets as table
+from sealpost.store import ticket_lists
+from sealpost.store.ticket_lists import Wanted
+from sealpost.store.tickets import Visible
 from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
+
+CURSOR = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +42,17 @@ class TicketPage:
     next: str | None
 
 
-async def tickets(service: Service, account_id: int, cursor: str | None, limit: int = 50) -> TicketPage:
+async def tickets(
+    service: Service, visible: Visible, wanted: Wanted, cursor: str | None, limit: int = 50
+) -> TicketPage:
     """One page.
 
     Raises:
         InvalidInput: the cursor is none of ours.
     """
-    try:
-        before = UUID(hex=cursor) if cursor else None
-    except ValueError:
-        raise InvalidInput("cursor", "is not one of ours") from None
+    before = read_cursor(cursor)
     async with transaction(service) as connection:
-        found = await table.page(connection, account_id, before, limit + 1)
+        found = await ticket_lists.newest(connection, visible, wanted, before, limit + 1)
     more = len(found) > limit
     rows = tuple(
         TicketRow(
@@ -65,3 +69,16 @@ async def tickets(service: Service, account_id: int, cursor: str | None, limit: 
         for row in found[:limit]
     )
     return TicketPage(rows, found[limit - 1]["id"].hex if more else None)
+
+
+def read_cursor(cursor: str | None) -> UUID | None:
+    """The place that a cursor names.
+
+    Raises:
+        InvalidInput: it is none of ours.
+    """
+    if not cursor:
+        return None
+    if not CURSOR.fullmatch(cursor):
+        raise InvalidInput("cursor", "is not one of ours")
+    return UUID(hex=cursor)
