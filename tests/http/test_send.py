@@ -9,6 +9,7 @@ import os
 import tracemalloc
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,8 @@ from sealpost.api import upload
 from sealpost.api.send import SEND_PATH, SendApp
 from sealpost.cli.running import listen, serve_web
 from sealpost.domain.errors import TooLarge, Unavailable
+from sealpost.store.idempotency_keys import Held
+from sealpost.usecases.quotas import Standing
 from sealpost.usecases.reads.callers import CallerRow
 from sealpost.usecases.service import Face, Limits
 from sealpost.usecases.submit_message import SubmitMessage
@@ -40,7 +43,7 @@ class Taken:
     messages: list[tuple[SubmitMessage, list[tuple[int, str, int]]]] = field(default_factory=list)
     fault: Exception | None = None
 
-    async def submit(self, message: SubmitMessage) -> str:
+    async def submit(self, message: SubmitMessage, held: Held | None = None) -> str:
         if self.fault:
             raise self.fault
         self.messages.append((message, await asyncio.to_thread(self._read, message)))
@@ -120,7 +123,12 @@ async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenera
 
     monkeypatch.setattr(callers.callers, "by_token", by_token)
     face = Face("http://127.0.0.1:8025", "127.0.0.1:8025", secure=False, demo=True, service_name="S", mail_domain="x")
-    service: Any = SimpleNamespace(limits=Limits(request=LIMIT), face=face, spool_folder=tmp_path)
+
+    async def take(*_: Any) -> Standing:
+        return Standing(100, "hour", 1, datetime(2026, 11, 23, 11, tzinfo=UTC), allowed=True)
+
+    quotas = SimpleNamespace(take=take)
+    service: Any = SimpleNamespace(limits=Limits(request=LIMIT), face=face, spool_folder=tmp_path, quotas=quotas)
     taken = Taken()
     app = Edge(SendApp(service, taken), {SEND_PATH: LIMIT})
     listening = listen("127.0.0.1", 0)
@@ -168,7 +176,8 @@ REFUSALS: list[tuple[dict[str, str], int, str]] = [
     ({"content_type": ""}, 415, "the body must be"),
     ({"content_type": "application/json; charset=latin-1"}, 415, "the body must be"),
     ({"content_encoding": "gzip"}, 415, "the body must not"),
-    ({"idempotency_key": "1"}, 400, "Idempotency-Key: "),
+    ({"idempotency_key": "a key"}, 400, "Idempotency-Key: "),
+    ({"idempotency_key": "k" * 256}, 400, "Idempotency-Key: "),
     ({"authorization": ""}, 401, "there is no"),
     ({"authorization": "Bearer charlies-guess"}, 401, "the credentials"),
     ({"authorization": "Bearer suspended"}, 403, "the account"),

@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -24,18 +24,13 @@ from sealpost.domain.errors import InvalidInput
 from sealpost.usecases.reads.callers import CallerRow
 from sealpost.usecases.service import Service
 from sealpost.usecases.submit_message import SubmitMessage
+from sealpost.usecases.submit_once import Submits, submit_once
 
 SEND_PATH = "/webservice/mailsender/send"
 JSON_TYPE = re.compile(rb'(?i)application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?;?')
+IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+REPLAYED = (b"idempotent-replayed", b"true")
 LARGE_AT_ONCE = 2
-
-
-class Submits(Protocol):
-    """What takes a message in: ``sealpost.usecases.submit.Submitter``."""
-
-    async def submit(self, message: SubmitMessage) -> str:
-        """The ticket token, once everything is durable."""
-        ...
 
 
 class SendApp:
@@ -65,25 +60,33 @@ class SendApp:
             raise MethodNotAllowed("POST")
         headers: Headers = scope["headers"]
         check_form(headers)
-        caller = await authenticated(self._service, headers)
+        caller = await authenticated(self._service, scope)
+        key = idempotency_key(headers)
         upload = Upload(receive, declared_length(headers), self._service.limits.request)
         body = await upload.collect(self._service.spool_folder)
-        token = await (self._spooled(body, caller) if isinstance(body, Spool) else self._small(body, caller))
+        work = self._spooled(body, caller, key) if isinstance(body, Spool) else self._small(body, caller, key)
+        token, repeated = await work
         octets = answer(self._service.face.base_url, token, caller.language)
-        await send({"type": "http.response.start", "status": 200, "headers": _headers(octets)})
+        more = [REPLAYED] if repeated else []
+        await send({"type": "http.response.start", "status": 200, "headers": [*_headers(octets), *more]})
         await send({"type": "http.response.body", "body": octets})
 
-    async def _small(self, octets: bytes, caller: CallerRow) -> str:
+    async def _small(self, octets: bytes, caller: CallerRow, key: str | None) -> tuple[str, bool]:
         message = submit_message(octets, caller, self._service.limits, large=False)
-        return await self._submitter.submit(message)
+        return await self._submit(message, caller, key)
 
-    async def _spooled(self, spool: Spool, caller: CallerRow) -> str:
+    async def _submit(self, message: SubmitMessage, caller: CallerRow, key: str | None) -> tuple[str, bool]:
+        if key is None:
+            return await self._submitter.submit(message), False
+        return await submit_once(self._service, self._submitter, message, caller.client, key)
+
+    async def _spooled(self, spool: Spool, caller: CallerRow, key: str | None) -> tuple[str, bool]:
         with spool:
             octets = spool.map()
         with closing(octets):
             async with self._large:
                 message = await asyncio.to_thread(submit_message, octets, caller, self._service.limits, large=True)
-            return await self._submitter.submit(message)
+            return await self._submit(message, caller, key)
 
 
 def check_form(headers: Headers) -> None:
@@ -91,7 +94,6 @@ def check_form(headers: Headers) -> None:
 
     Raises:
         UnsupportedMediaType: not JSON in UTF-8, or compressed.
-        InvalidInput: an Idempotency-Key, which is not honoured yet and must not be ignored.
     """
     headers = list(headers)
     types = [value for name, value in headers if name == b"content-type"]
@@ -100,8 +102,20 @@ def check_form(headers: Headers) -> None:
     for name, value in headers:
         if name == b"content-encoding" and value.strip(b" \t").lower() != b"identity":
             raise UnsupportedMediaType("the body must not have a content coding")
-        if name == b"idempotency-key":
-            raise InvalidInput("Idempotency-Key", "is not supported yet")
+
+
+def idempotency_key(headers: Headers) -> str | None:
+    """The request's Idempotency-Key, or None without one.
+
+    Raises:
+        InvalidInput: several, empty, too long, or with anything but visible ASCII.
+    """
+    values = [value.strip(b" \t") for name, value in headers if name == b"idempotency-key"]
+    if not values:
+        return None
+    if len(values) > 1 or not IDEMPOTENCY_KEY.fullmatch(values[0]):
+        raise InvalidInput("Idempotency-Key", "must be one value of 1 to 255 visible ASCII characters")
+    return values[0].decode("ascii")
 
 
 def answer(base_url: str, token: str, language: str) -> bytes:

@@ -28,10 +28,11 @@ HEAD = 16
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The content as it came."""
+    """The content as it came, and the limits of its account."""
 
     body: str
     attachments: Sequence[Attachment]
+    limits: Limits
     large: bool
 
 
@@ -53,7 +54,7 @@ def enclose(service: Service, message_id: UUID, content: Encoded) -> Enclosed:
     """Decodes, fingerprints and encrypts.
 
     Args:
-        service: for vault, limits and spool folder.
+        service: for vault and spool folder.
         message_id: the owner that the ciphertext is bound to.
         content: as it came.
 
@@ -61,15 +62,16 @@ def enclose(service: Service, message_id: UUID, content: Encoded) -> Enclosed:
         InvalidInput, TooLarge: naming the field.
         ContentUnavailable: no spool space.
     """
-    if len(content.attachments) > service.limits.attachments:
-        raise TooLarge("attachments", f"at most {service.limits.attachments} are taken")
-    body, octets = _body(service.limits, content.body)
+    if len(content.attachments) > content.limits.attachments:
+        raise TooLarge("attachments", f"at most {content.limits.attachments} are taken")
+    body, octets = _body(content.limits, content.body)
+    _within(content.limits, len(octets), BODY)
     if content.large:
-        return _enclose_large(service, message_id, body, octets, content.attachments)
+        return _enclose_large(service, message_id, body, octets, content)
     parts, pieces, total = [body], [octets], len(octets)
     for index, attachment in enumerate(content.attachments):
         decoded = b"".join(decoded_pieces(f"attachments[{index}].attachment", attachment.encoded))
-        total = _within(service.limits, total + len(decoded))
+        total = _within(content.limits, total + len(decoded))
         parts.append(_part(index, attachment, decoded[:HEAD], len(decoded), hashlib.sha256(decoded).digest()))
         pieces.append(decoded)
     ciphertext, sealed = service.content_vault.seal(message_id, b"".join(pieces))
@@ -94,23 +96,21 @@ def _part(index: int, attachment: Attachment, head: bytes, size: int, sha256: by
     return Part(name, media_type(f"{field}.attachment_type", attachment.content_type, head), size, sha256)
 
 
-def _within(limits: Limits, total: int) -> int:
+def _within(limits: Limits, total: int, field: str = "attachments") -> int:
     if total > limits.decoded:
-        raise TooLarge("attachments", f"more than {limits.decoded} octets decoded in all")
+        raise TooLarge(field, f"more than {limits.decoded} octets decoded in all")
     return total
 
 
-def _enclose_large(
-    service: Service, message_id: UUID, body: Part, octets: bytes, attachments: Sequence[Attachment]
-) -> Enclosed:
+def _enclose_large(service: Service, message_id: UUID, body: Part, octets: bytes, content: Encoded) -> Enclosed:
     spool = Spool(service.spool_folder)
     try:
         sealing = service.content_vault.sealing(message_id)
         spool.write(sealing.update(octets))
         parts, total = [body], len(octets)
-        for index, attachment in enumerate(attachments):
-            part = _seal_part(index, attachment, sealing, spool, service.limits.decoded - total)
-            total = _within(service.limits, total + part.size)
+        for index, attachment in enumerate(content.attachments):
+            part = _seal_part(index, attachment, sealing, spool, content.limits.decoded - total)
+            total = _within(content.limits, total + part.size)
             parts.append(part)
         spool.write(sealing.finish())
     except BaseException:

@@ -11,21 +11,22 @@ from sealpost.domain.parties import Address, address, line
 from sealpost.domain.timetable import check_days, due_at
 from sealpost.mail.letter import UnsafeMail, check_header_text
 from sealpost.text.catalogue import pick_language
-from sealpost.usecases.service import Service
+from sealpost.usecases.service import Limits, Service
 from sealpost.usecases.submit_message import SubmitMessage
 
 NAME, SUBJECT, OWN, BASIS = 200, 500, 200, 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Timetable:
-    """An account's defaults."""
+class Rules:
+    """What an account's submissions follow: its defaults and its limits."""
 
     zone: ZoneInfo
     language: str
     reminder_days: int
     expiry_days: int
     deadline_time: time
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,14 @@ class Fields:
     expire_at: datetime
 
 
-def read_fields(message: SubmitMessage, timetable: Timetable, service: Service) -> Fields:
+def read_fields(message: SubmitMessage, rules: Rules, service: Service) -> Fields:
     """Reads everything but the content.
 
     Raises:
         InvalidInput: naming the first field that breaks a rule.
     """
     days = message.reminder_days, message.expiry_days
-    reminder_days, expiry_days = _days(timetable, *days)
+    reminder_days, expiry_days = _days(rules, *days)
     now = service.clock.now()
     return Fields(
         sender=address("sender_email", message.sender_email),
@@ -61,20 +62,20 @@ def read_fields(message: SubmitMessage, timetable: Timetable, service: Service) 
         recipient=address("recipient_email", message.recipient_email),
         recipient_name=_header("recipient_name", message.recipient_name, NAME, empty=True),
         subject=_header("subject", message.subject, SUBJECT),
-        language=pick_language(message.language, timetable.language),
+        language=pick_language(message.language, rules.language),
         own_id=line("x-own-id", message.own_id, OWN, empty=True),
         own_guid=line("x-own-guid", message.own_guid, OWN, empty=True),
         campaign=line("x-own-campaign", message.campaign, OWN, empty=True),
         address_basis=line("address_basis", message.address_basis, BASIS, empty=True),
-        remind_at=due_at(now, reminder_days, timetable.zone, timetable.deadline_time),
-        expire_at=due_at(now, expiry_days, timetable.zone, timetable.deadline_time),
+        remind_at=due_at(now, reminder_days, rules.zone, rules.deadline_time),
+        expire_at=due_at(now, expiry_days, rules.zone, rules.deadline_time),
     )
 
 
-def _days(timetable: Timetable, reminder_days: int | None, expiry_days: int | None) -> tuple[int, int]:
+def _days(rules: Rules, reminder_days: int | None, expiry_days: int | None) -> tuple[int, int]:
     """The ticket's days, else the account's; a short term of its own moves an unsaid reminder before its end."""
-    expiry = timetable.expiry_days if expiry_days is None else expiry_days
-    reminder = timetable.reminder_days if reminder_days is None else reminder_days
+    expiry = rules.expiry_days if expiry_days is None else expiry_days
+    reminder = rules.reminder_days if reminder_days is None else reminder_days
     if reminder_days is None and reminder >= expiry > 1:
         reminder = expiry - 1
     check_days(reminder, expiry)

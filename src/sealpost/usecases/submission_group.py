@@ -14,15 +14,18 @@ import structlog
 
 from sealpost.content.placement import Placement
 from sealpost.content.vault import Sealed
-from sealpost.domain.errors import Unavailable
+from sealpost.domain.errors import Conflict, Unavailable
 from sealpost.domain.records import Record, Subject
-from sealpost.store import jobs, mails, records, tickets
+from sealpost.store import idempotency_keys, jobs, mails, records, tickets
+from sealpost.store.idempotency_keys import Held
+from sealpost.store.pool import Connection
 from sealpost.usecases.database import transaction
 from sealpost.usecases.fields import Fields
 from sealpost.usecases.service import Service
 
 log = structlog.get_logger()
 MOST = 64
+TAKEN_OVER = "Idempotency-Key: this request took too long, and another one with it has begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Submission:
     record: Record
     salt: bytes
     look_again: datetime
+    held: Held | None = None
 
 
 class SubmissionGroup:
@@ -78,7 +82,7 @@ class SubmissionGroup:
 
     async def _write_group(self, group: list[tuple[Submission, asyncio.Future[None]]]) -> None:
         try:
-            await self._store([submission for submission, _ in group])
+            fenced = await self._store([submission for submission, _ in group])
         except asyncpg.PostgresError as error:
             if len(group) == 1:
                 _end(group, error)
@@ -89,15 +93,18 @@ class SubmissionGroup:
         except Exception as error:  # noqa: BLE001 - whatever it is, each caller must hear of it
             _end(group, error)
         else:
-            _end(group, None)
+            _end([one for one in group if one[0].ticket_id in fenced], Conflict(TAKEN_OVER))
+            _end([one for one in group if one[0].ticket_id not in fenced], None)
 
-    async def _store(self, group: Sequence[Submission]) -> None:
+    async def _store(self, group: Sequence[Submission]) -> set[UUID]:
+        """Stores them; those that lost their idempotency key meanwhile are not stored, and returned."""
         try:
-            await write(self._service, group)
+            return await write(self._service, group)
         except Unavailable:
             # The connection may have been lost after the commit was done: look before saying that nothing was taken.
             if not await self._exist(group):
                 raise
+            return set()
 
     async def _exist(self, group: Sequence[Submission]) -> bool:
         try:
@@ -108,7 +115,7 @@ class SubmissionGroup:
 
 
 def _end(group: Sequence[tuple[Submission, asyncio.Future[None]]], error: Exception | None) -> None:
-    if error:
+    if error and group:
         log.warning("submissions not stored", count=len(group), why=type(error).__name__)
     for _, done in group:
         if done.done():
@@ -120,12 +127,19 @@ def _end(group: Sequence[tuple[Submission, asyncio.Future[None]]], error: Except
             done.set_result(None)
 
 
-async def write(service: Service, group: Sequence[Submission]) -> None:
-    """The submit transaction: message, ticket, record, planned announcement, job.
+async def write(service: Service, group: Sequence[Submission]) -> set[UUID]:
+    """The submit transaction: answers of idempotency keys, message, ticket, record, planned announcement, job.
 
     A crash before the commit leaves nothing; after it, everything, whether or not the callers were answered.
+
+    Returns:
+        Tickets that were not written, because another request holds their idempotency key by now.
     """
     async with transaction(service) as connection:
+        fenced = await _answer_keys(connection, group)
+        group = [one for one in group if one.ticket_id not in fenced]
+        if not group:
+            return fenced
         await tickets.insert(connection, tickets.INSERT_MESSAGE, [_message(one) for one in group])
         await tickets.insert(connection, tickets.INSERT_TICKET, [_ticket(one) for one in group])
         await tickets.insert(
@@ -133,6 +147,15 @@ async def write(service: Service, group: Sequence[Submission]) -> None:
         )
         await mails.plan(connection, [_announcement(one) for one in group])
         await jobs.enqueue(connection, [("announce", str(one.mail_id)) for one in group])
+    return fenced
+
+
+async def _answer_keys(connection: Connection, group: Sequence[Submission]) -> set[UUID]:
+    keyed = [(one.held, one.subject.ticket_token) for one in group if one.held]
+    if not keyed:
+        return set()
+    answered = await idempotency_keys.answer(connection, keyed)
+    return {one.ticket_id for one in group if one.held and one.held.claim not in answered}
 
 
 def _message(one: Submission) -> tuple[Any, ...]:
@@ -168,6 +191,7 @@ def _ticket(one: Submission) -> tuple[Any, ...]:
         fields.own_guid,
         fields.campaign,
         fields.address_basis,
+        fields.sender.key,
         subject.delegate,
         subject.method,
         subject.authenticated_at,

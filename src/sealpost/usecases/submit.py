@@ -17,11 +17,12 @@ from sealpost.domain.canonical import digest
 from sealpost.domain.errors import PreconditionFailed, Unavailable
 from sealpost.domain.ids import ticket_token, uuid7
 from sealpost.domain.records import Event, Link, Record, Subject, make
+from sealpost.store.idempotency_keys import Held
 from sealpost.usecases.accounts import Accounts
 from sealpost.usecases.chain import LOOK_AGAIN
 from sealpost.usecases.encode import Enclosed, Encoded, enclose
 from sealpost.usecases.fields import Fields, read_fields
-from sealpost.usecases.service import Service
+from sealpost.usecases.service import Limits, Service
 from sealpost.usecases.submission_group import Submission, SubmissionGroup
 from sealpost.usecases.submit_message import SubmitMessage
 
@@ -35,11 +36,12 @@ class Submitter:
         self._group = SubmissionGroup(service)
         self._large = asyncio.Semaphore(2)
 
-    async def submit(self, message: SubmitMessage) -> str:
+    async def submit(self, message: SubmitMessage, held: Held | None = None) -> str:
         """Takes one in.
 
         Args:
             message: as the caller gave it.
+            held: the idempotency key that this submission answers, if any.
 
         Returns:
             The ticket token; everything is durable.
@@ -47,19 +49,21 @@ class Submitter:
         Raises:
             InvalidInput, TooLarge: naming the field as the contract does.
             PreconditionFailed: the sender address is not usable.
+            Conflict: the idempotency key was taken over; nothing was taken in.
             Unavailable: content store or database away; nothing was taken in.
         """
-        fields = read_fields(message, await self._accounts.timetable(message.sender.account_id), self._service)
+        rules = await self._accounts.rules(message.sender.account_id)
+        fields = read_fields(message, rules, self._service)
         await self._check_sender(message, fields)
         message_id = uuid7(self._service.clock.now(), self._service.random)
-        enclosed = await self._enclose(message, message_id)
+        enclosed = await self._enclose(message, message_id, rules.limits)
         try:
             placement = await self._service.content.append(enclosed.blob)
         except ContentUnavailable as error:
             raise Unavailable("the content store is away") from error
         finally:
             enclosed.close()
-        submission = self._submission(message, fields, message_id, enclosed, placement)
+        submission = self._submission(message, fields, message_id, enclosed, placement, held)
         await self._group.commit(submission)
         return submission.subject.ticket_token
 
@@ -71,15 +75,21 @@ class Submitter:
         if not await self._accounts.may_send(message.sender.account_id, fields.sender.key):
             raise PreconditionFailed("sender_email: this address may not send for the account")
 
-    async def _enclose(self, message: SubmitMessage, message_id: UUID) -> Enclosed:
+    async def _enclose(self, message: SubmitMessage, message_id: UUID, limits: Limits) -> Enclosed:
+        encoded = Encoded(message.body, message.attachments, limits, large=message.large)
         if not message.large:
-            return enclose(self._service, message_id, Encoded(message.body, message.attachments, large=False))
+            return enclose(self._service, message_id, encoded)
         async with self._large:
-            encoded = Encoded(message.body, message.attachments, large=True)
             return await asyncio.to_thread(enclose, self._service, message_id, encoded)
 
     def _submission(
-        self, message: SubmitMessage, fields: Fields, message_id: UUID, enclosed: Enclosed, placement: Placement
+        self,
+        message: SubmitMessage,
+        fields: Fields,
+        message_id: UUID,
+        enclosed: Enclosed,
+        placement: Placement,
+        held: Held | None,
     ) -> Submission:
         service = self._service
         now = service.clock.now()
@@ -108,6 +118,7 @@ class Submitter:
             record=_record(service, message, fields, subject, now),
             salt=service.random(32),
             look_again=now + LOOK_AGAIN,
+            held=held,
         )
 
 

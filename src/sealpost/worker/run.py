@@ -24,6 +24,7 @@ from sealpost.usecases.deliver import deliver
 from sealpost.usecases.enlist import pause, stay_enlisted
 from sealpost.usecases.enqueue_due import enqueue_due
 from sealpost.usecases.expire import expire
+from sealpost.usecases.forget import forget
 from sealpost.usecases.notify import notify
 from sealpost.usecases.remind import plan_reminder, remind
 from sealpost.usecases.service import Service
@@ -42,6 +43,7 @@ BATCH = 20
 AT_ONCE = 40
 HEARTBEAT = timedelta(seconds=30)
 TICK = 1.0
+HOUR = 3600.0
 PATIENCE = 15.0
 
 
@@ -52,7 +54,7 @@ async def run(service: Service, stop: asyncio.Event) -> None:
     """
     enlisted, finished = asyncio.Event(), asyncio.Event()
     living = asyncio.create_task(stay_enlisted(service, enlisted, finished))
-    working = [asyncio.create_task(loop(service, enlisted, stop)) for loop in (_timers, _jobs)]
+    working = [asyncio.create_task(loop(service, enlisted, stop)) for loop in (_timers, _jobs, _forgetting)]
     try:
         await stop.wait()
         await asyncio.wait(working, timeout=PATIENCE)
@@ -72,6 +74,17 @@ async def _timers(service: Service, enlisted: asyncio.Event, stop: asyncio.Event
         except Unavailable:
             log.warning("database away, deadlines wait")
         await pause(stop, TICK)
+
+
+async def _forgetting(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
+    """Each hour, in every worker: what two remove at once, one of them removes."""
+    while not stop.is_set():
+        try:
+            if enlisted.is_set() and (removed := await forget(service)):
+                log.info("ended rows removed", rows=removed)
+        except Unavailable:
+            log.warning("database away, what has ended stays")
+        await pause(stop, HOUR if enlisted.is_set() else TICK)
 
 
 async def _jobs(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
