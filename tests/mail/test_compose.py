@@ -10,10 +10,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from sealpost.domain.status import TABLE
 from sealpost.mail.build import build
+from sealpost.mail.compose import NOTICES as SENTENCES
 from sealpost.mail.compose import Composed, Composer
 from sealpost.mail.letter import Mailbox
 from sealpost.mail.views import (
+    AddressView,
     AnnouncementView,
     ConfirmationView,
     ContentView,
@@ -22,14 +25,15 @@ from sealpost.mail.views import (
     Part,
     TooLargeView,
 )
-from sealpost.text.catalogue import LANGUAGES
+from sealpost.text.catalogue import LANGUAGES, translator
 from sealpost.text.statuses import status_text
 
 ROOT = Path(__file__).resolve().parents[2]
 ZONE = ZoneInfo("Europe/Amsterdam")
 LINK = "https://post.example/l/3f9Zk3vQ9pR7mX2sL8tYb4wHd"
-NOTICES = ["announcement_failed", "accepted", "refused", "expired", "content_delivered", "content_failed", "withdrawn"]
-KINDS = ["announcement", "reminder", "hidden", "content", "html", "too_large", "confirmation", *NOTICES, "invitation"]
+NOTICES = [status.name for status in TABLE if status.name != "submitted"]
+LETTERS = ["invitation", "address"]  # about no ticket
+KINDS = ["announcement", "reminder", "hidden", "content", "html", "too_large", "confirmation", *NOTICES, *LETTERS]
 EVIL = "<script>alert(1)</script>&amp;"
 
 
@@ -59,7 +63,9 @@ def compose(kind: str, language: str, *, demo: bool = False, **changes: Any) -> 
         return composer.announcement(AnnouncementView(**sender | changes))
     if kind in {"content", "html"}:
         body: dict[str, Any] = (
-            {"body_text": "Dear Bob,\n\nYes.\n"} if kind == "content" else {"body_html": "<p>Dear <b>Bob</b></p>"}
+            {"body_text": "Dear Bob,\n\nYes.\n"}
+            if kind == "content"
+            else {"body_text": "Dear Bob", "body_html": "<p>Dear <b>Bob</b></p>"}
         )
         body |= {"accepted_at": at(23), "parts": parts}
         return composer.content(ContentView(**sender | body | changes))
@@ -69,9 +75,12 @@ def compose(kind: str, language: str, *, demo: bool = False, **changes: Any) -> 
     if kind == "confirmation":
         dates: dict[str, Any] = {"submitted_at": at(22), "expire_at": at(28), "remind_at": at(26), "parts": parts}
         return composer.confirmation(ConfirmationView(**recipient | dates | changes))
-    if kind == "invitation":
+    if kind in LETTERS:
         invited: dict[str, Any] = {"language": language, "account_name": "Example B.V.", "email": "carol@example.org"}
-        return composer.invitation(InvitationView(**invited, link=LINK, valid_until=at(28), zone=ZONE))
+        invited |= {"link": LINK, "valid_until": at(28), "zone": ZONE} | changes
+        if kind == "invitation":
+            return composer.invitation(InvitationView(**invited))
+        return composer.address(AddressView(**invited))
     timeline = ((at(22), "submitted", ""), (at(22), "announcement_accepted", "250 2.0.0 Ok: queued as <x>"))
     facts: dict[str, Any] = {
         "status_name": kind,
@@ -147,8 +156,8 @@ def test_languages_differ(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_text_and_html_tell_the_same(kind, language):
     mail, seen = compose(kind, language), look(compose(kind, language).html)
-    told = ["K.Zk3vQ9pR7mX2sL8tYb4wHd"] if kind != "invitation" else ["carol@example.org"]
-    told += ["Uw bezwaar"] if kind not in {"hidden", "invitation"} else []
+    told = ["K.Zk3vQ9pR7mX2sL8tYb4wHd"] if kind not in LETTERS else ["carol@example.org", "Example B.V."]
+    told += ["Uw bezwaar"] if kind not in {"hidden", *LETTERS} else []
     told += ["9d" * 32, "8b" * 32] if kind in {"content", "html", "too_large", "confirmation"} else []
     told += ["post.example/genuine", "post.example"] if kind in {"announcement", "reminder", "hidden"} else []
     told += [status_text(kind, language), "250 2.0.0 Ok: queued as <x>"] if kind in NOTICES else []
@@ -160,7 +169,7 @@ def test_text_and_html_tell_the_same(kind, language):
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_demo_says_so_and_only_the_demo(kind, language):
-    line = {"nl": "geen juridische waarde", "en": "no legal value"}[language]
+    line = translator(language).gettext("Demonstration: this mail has no legal value.")
     real, demo = compose(kind, language), compose(kind, language, demo=True)
     assert line in demo.text
     assert line in look(demo.html).text
@@ -179,7 +188,7 @@ def test_a_hidden_subject_is_nowhere():
     assert mail.subject == "Registered e-mail from Alice"
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"hidden", "invitation"}])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"hidden", *LETTERS}])
 def test_what_people_wrote_is_text_in_html(kind):
     mail = compose(kind, "en", subject=EVIL)
     assert "<script>" not in mail.html
@@ -203,9 +212,19 @@ def test_the_reason_of_a_refusal_is_told():
     assert "no &lt;b&gt;" in mail.html
 
 
-def test_there_is_no_notice_about_other_statuses():
+@pytest.mark.parametrize("kind", LETTERS)
+def test_an_organisations_name_is_text_in_html(kind):
+    mail = compose(kind, "en", account_name=EVIL)
+    assert "<script>" not in mail.html
+    assert EVIL in mail.text
+    assert EVIL in look(mail.html).text
+
+
+def test_every_status_but_the_first_has_its_own_notice():
+    assert set(NOTICES) == set(SENTENCES)
+    assert len({compose(kind, "en").text for kind in NOTICES}) == len(NOTICES)
     with pytest.raises(KeyError):
-        compose("announcement_opened", "en")
+        compose("submitted", "en")
 
 
 def test_html_templates_are_compiled_from_their_sources():

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from sealpost.mail.views import (
+    AddressView,
     AnnouncementView,
     ConfirmationView,
     ContentView,
@@ -27,15 +28,37 @@ from sealpost.text.sizes import size_text
 from sealpost.text.statuses import status_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_NOTICES = {
+NOTICES = {
+    # An announcement's words hold for a reminder too, where the two share a status.
+    "announcement_offered": marked("The announcement was offered to the mail server of %(recipient)s."),
+    "announcement_uncertain": marked(
+        "It is not known whether the announcement reached %(recipient)s: the mail server gave no answer."
+    ),
+    "announcement_accepted": marked("The mail server of %(recipient)s accepted the announcement."),
+    "announcement_delayed": marked(
+        "The announcement to %(recipient)s is delayed: the mail server has not accepted it yet."
+    ),
     "announcement_failed": marked("The announcement could not be delivered to %(recipient)s."),
+    "announcement_opened": marked("Somebody used the page of your registered e-mail to %(recipient)s."),
+    "recipient_identified": marked("%(recipient)s was identified."),
+    "identification_failed": marked("%(recipient)s could not be identified."),
     "accepted": marked("%(recipient)s accepted your registered e-mail."),
+    "signed": marked("%(recipient)s signed for your registered e-mail."),
     "refused": marked("%(recipient)s refused your registered e-mail."),
     "expired": marked("%(recipient)s neither accepted nor refused your registered e-mail within the term."),
+    "content_offered": marked("Your registered e-mail was offered to the mail server of %(recipient)s."),
+    "content_delayed": marked(
+        "Delivery of the contents of your registered e-mail to %(recipient)s is not certain yet."
+    ),
     "content_delivered": marked("The contents of your registered e-mail were delivered to %(recipient)s."),
     "content_failed": marked("The contents of your registered e-mail could not be delivered to %(recipient)s by mail."),
     "withdrawn": marked("Your registered e-mail to %(recipient)s was withdrawn before a decision."),
+    "reminder_offered": marked("The reminder was offered to the mail server of %(recipient)s."),
+    "reminder_accepted": marked("The mail server of %(recipient)s accepted the reminder."),
+    "reminder_failed": marked("The reminder could not be delivered to %(recipient)s."),
+    "content_erased": marked("The contents of your registered e-mail to %(recipient)s were erased from this service."),
 }
+"""What a notice says, for every status but the first, which the confirmation is about (contract, sections 6 and 9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +134,9 @@ class Composer:
             KeyError: no notice is written about this status.
         """
         heading = status_text(view.status_name, view.language)
-        lead = translator(view.language).gettext(_NOTICES[view.status_name]) % {"recipient": view.recipient_email}
-        return self._composed("notice", view, f"{heading}: {view.subject}", heading, lead)
+        lead = translator(view.language).gettext(NOTICES[view.status_name]) % {"recipient": view.recipient_email}
+        subject = _labelled(view.language, heading, view.subject)
+        return self._composed("notice", view, subject, heading, lead)
 
     def invitation(self, view: InvitationView) -> Composed:
         """The activation mail of a new user (contract 2)."""
@@ -121,6 +145,15 @@ class Composer:
         lead = gettext("%(account)s has given you access to its registered e-mail. Choose a password to start.")
         subject = gettext("Your access to the registered e-mail of %(account)s") % {"account": view.account_name}
         return self._composed("invitation", view, subject, heading, lead % {"account": view.account_name})
+
+    def address(self, view: AddressView) -> Composed:
+        """The question whether an account may send from an address (contract 2)."""
+        gettext = translator(view.language).gettext
+        about = {"organisation": view.account_name, "email": view.email}
+        heading = gettext("May this address be a sender?")
+        lead = gettext("%(organisation)s asks to send registered e-mails with %(email)s as the sender.") % about
+        subject = gettext("%(organisation)s asks to send registered e-mail from your address") % about
+        return self._composed("address", view, subject, heading, lead)
 
     def _composed(self, kind: str, view: Any, subject: str, heading: str, lead: str) -> Composed:
         language: str = view.language
@@ -132,6 +165,7 @@ class Composer:
             "heading": heading,
             "lead": lead,
             "preview": lead,
+            "colon": _labelled(language, "", ""),
             "language": language,
             "moment": partial(long_datetime, zone=zone, language=language),
             "size": partial(size_text, language=language),
@@ -140,6 +174,11 @@ class Composer:
         jinja = _environment(language)
         text, html = (jinja.get_template(f"{kind}.{form}").render(context) for form in ("txt", "html"))
         return Composed(subject, text, html)
+
+
+def _labelled(language: str, label: str, value: str) -> str:
+    """A label and its value, with the colon of the language."""
+    return translator(language).gettext(marked("%(label)s: %(value)s")) % {"label": label, "value": value}
 
 
 def _sender(view: AnnouncementView | ContentView | TooLargeView) -> dict[str, str]:

@@ -39,7 +39,10 @@ class AnnouncementView:
 
 @dataclass(frozen=True, slots=True)
 class ContentView:
-    """The registered e-mail itself: ``body_text`` or ``body_html``; the latter has passed the allow-list and goes in as it is."""
+    """The registered e-mail itself.
+
+    ``body_text`` always, the text twin of an HTML body; ``body_html`` has passed the allow-list and goes in as it is.
+    """
 
     language: str
     sender_name: str
@@ -51,7 +54,7 @@ class ContentView:
     zone: ZoneInfo
     reference: str
     parts: tuple[Part, ...]
-    body_text: str | None = None
+    body_text: str
     body_html: str | None = None
 
 
@@ -109,6 +112,18 @@ class NoticeView:
 @dataclass(frozen=True, slots=True)
 class InvitationView:
     """To a new user of the dashboard."""
+
+    language: str
+    account_name: str
+    email: str
+    link: str
+    valid_until: datetime
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class AddressView:
+    """To the owner of an address that an account wants to send from."""
 
     language: str
     account_name: str

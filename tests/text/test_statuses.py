@@ -1,0 +1,55 @@
+"""The status table as it was released (contract, section 6): no number, name or word of it ever changes."""
+
+import pytest
+
+from sealpost.domain.status import TABLE
+from sealpost.text.catalogue import LANGUAGES
+from sealpost.text.statuses import STATUS_TEXTS, status_text
+
+# Frozen: a row is added at the end of a release, none is changed.
+RELEASED = (
+    (10, "submitted", "Aangetekende mail ontvangen"),
+    (20, "announcement_offered", "Aankondiging aangeboden"),
+    (25, "announcement_uncertain", "Aankondiging: uitkomst onbekend"),
+    (30, "announcement_accepted", "Aankondiging geaccepteerd door mailserver"),
+    (35, "announcement_delayed", "Aankondiging vertraagd"),
+    (40, "announcement_failed", "Aankondiging niet bezorgd"),
+    (50, "announcement_opened", "Aankondiging bekeken"),
+    (60, "recipient_identified", "Ontvanger geïdentificeerd"),
+    (65, "identification_failed", "Identificatie mislukt"),
+    (70, "accepted", "Geaccepteerd door ontvanger"),
+    (75, "content_offered", "Aangetekende mail aangeboden"),
+    (76, "content_delayed", "Aangetekende mail vertraagd"),
+    (80, "content_delivered", "Aangetekende mail bezorgd"),
+    (81, "content_failed", "Aangetekende mail niet bezorgd"),
+    (85, "signed", "Ondertekend door ontvanger"),
+    (90, "refused", "Geweigerd door ontvanger"),
+    (92, "expired", "Ophaaltermijn verlopen"),
+    (93, "withdrawn", "Ingetrokken door afzender"),
+    (95, "reminder_offered", "Herinnering aangetekende mail verstuurd"),
+    (96, "reminder_accepted", "Herinnering geaccepteerd door mailserver"),
+    (97, "reminder_failed", "Herinnering niet bezorgd"),
+    (98, "content_erased", "Inhoud verwijderd"),
+)
+
+
+def test_the_table_is_as_released():
+    assert [(status.code, status.name, status_text(status.name, "nl")) for status in TABLE] == list(RELEASED)
+
+
+def test_every_status_and_no_other_has_words():
+    assert [*STATUS_TEXTS] == [status.name for status in TABLE]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_two_statuses_share_words(language):
+    assert len({status_text(name, language) for name in STATUS_TEXTS}) == len(STATUS_TEXTS)
+
+
+def test_english_is_the_source():
+    assert status_text("accepted", "en") == "Accepted by recipient"
+
+
+def test_an_unknown_status_has_no_words():
+    with pytest.raises(KeyError):
+        status_text("lost", "nl")
