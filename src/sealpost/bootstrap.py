@@ -19,12 +19,15 @@ from uuid import UUID
 
 import structlog
 from litestar import Litestar, Request, Response, Router, get
+from litestar.response import Stream
 
 from sealpost import __version__
 from sealpost.access.envelope import Answer, envelope, log_fault
 from sealpost.access.middleware import App, Edge
+from sealpost.access.quota import QuotaHeaders
 from sealpost.access.request_id import request_id
 from sealpost.api.answers import api_error
+from sealpost.api.openapi import document
 from sealpost.api.routes import api_routes
 from sealpost.api.send import SEND_PATH, SendApp
 from sealpost.clock import Clock, ShiftedClock, SystemClock
@@ -45,13 +48,15 @@ from sealpost.store.migrate import is_current
 from sealpost.store.migrate import migrate as migrate_tables
 from sealpost.store.pool import Connection, Pool, connector, open_pool
 from sealpost.usecases.enlist import pause
+from sealpost.usecases.quotas import Quotas
 from sealpost.usecases.service import Face, Limits, Service
 from sealpost.usecases.submit import Submitter
 from sealpost.web.failures import failure_page, is_page
 from sealpost.web.failures import status_of as page_status
-from sealpost.web.routes import clock_routes, inbox_routes, page_routes
+from sealpost.web.routes import clock_routes, inbox_routes, page_routes, reference_routes
 from sealpost.web.ticket.page import ticket_html
-from sealpost.xmlapi.tickets import single_ticket
+from sealpost.xmlapi.schema import biljetten_xsd
+from sealpost.xmlapi.tickets import XML_PATH, tickets_xml
 
 log = structlog.get_logger()
 
@@ -134,6 +139,7 @@ async def opened(
             limits=Limits(decoded=settings.max_decoded, request=settings.max_request),
             mac_key=hashlib.sha256(b"sealpost address mac" + rings["mail"].keys[1]).digest(),
             worker=uuid7(clock.real(), os.urandom),
+            quotas=Quotas(pool, clock, settings.quota, settings.quota_unit),
         )
 
 
@@ -247,13 +253,14 @@ async def asgi(service: Service, *, test_clock: bool = False) -> AsyncGenerator[
 
     limits = {SEND_PATH: service.limits.request}
     try:
-        yield Edge(app, limits, _edge_failure(service.face))
+        yield Edge(app, limits, _edge_failure(service.face), QuotaHeaders(service.quotas, is_page))
     finally:
         await submitter.close()
 
 
 def _litestar(service: Service, *, test_clock: bool) -> Litestar:
-    handlers = [*api_routes(service), *page_routes(service), _shared_router(service)]
+    described = reference_routes(service, document(service.face.base_url))
+    handlers = [*api_routes(service), *page_routes(service), *described, _shared_router(service)]
     if service.face.demo:
         handlers += inbox_routes(service)
         if test_clock:
@@ -297,16 +304,16 @@ def _shared_router(service: Service) -> Router:
     """``/webservice/dashboard/`` answers with a page or with XML, by its ``action``; ``/webservice/xml/`` with XML."""
 
     @get("/webservice/dashboard/")
-    async def dashboard(request: Request[Any, Any, Any]) -> Response[Any]:
+    async def dashboard(request: Request[Any, Any, Any]) -> Response[Any] | Stream:
         action = request.query_params.get("action", "")
         if action == "ticket_html":
             return await ticket_html(request, service)
         if action == "ticket_xml":
-            return await single_ticket(request, service)
+            return await tickets_xml(request, service)
         raise InvalidInput("action", "must be ticket_html or ticket_xml")
 
-    @get("/webservice/xml/")
-    async def xml(request: Request[Any, Any, Any]) -> Response[Any]:
-        return await single_ticket(request, service)
+    @get(XML_PATH)
+    async def xml(request: Request[Any, Any, Any]) -> Response[Any] | Stream:
+        return await tickets_xml(request, service)
 
-    return Router("/", route_handlers=[dashboard, xml])
+    return Router("/", route_handlers=[dashboard, xml, biljetten_xsd])

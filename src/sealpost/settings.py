@@ -50,6 +50,8 @@ class Settings:
     commit: str = _setting("unknown", "commit of the running software, as evidence states it")
     max_request: int = _setting(36_000_000, "octets of a send request at most")
     max_decoded: int = _setting(25_000_000, "decoded octets of a message at most")
+    quota: int = _setting(60_000, "API calls of a client in each interval at most; a client may have its own number")
+    quota_unit: str = _setting("hour", "the interval: minute, hour or day, of UTC")
 
     @property
     def content(self) -> Path:
@@ -86,6 +88,10 @@ def read_settings(variables: Mapping[str, str] = os.environ, **given: Any) -> Se
         raise SettingsError("SEALPOST_SMTP_TLS must be none, opportunistic or required")
     if settings.environment not in {"live", "test"}:
         raise SettingsError("SEALPOST_ENVIRONMENT must be live or test")
+    if settings.quota_unit not in {"minute", "hour", "day"}:
+        raise SettingsError("SEALPOST_QUOTA_UNIT must be minute, hour or day")
+    if not 1 <= settings.quota <= 1_000_000_000:
+        raise SettingsError("SEALPOST_QUOTA must be between 1 and 1000000000")
     if not settings.base_url.startswith(("http://", "https://")) or settings.base_url.endswith("/"):
         raise SettingsError("SEALPOST_BASE_URL must begin with http(s):// and end without a slash")
     return settings

@@ -1,7 +1,8 @@
 """Who calls: the ``Authorization`` header as a caller of an account (contract, section 1; RFC 6750, RFC 7617).
 
 For every API face. Strict: one header, one way, base64 without foreign characters, UTF-8. A suspended account is a
-known caller that may do nothing: 403.
+known caller that may do nothing: 403, and nothing is counted. Every other call of a known caller takes one from its
+quota, whatever becomes of it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import binascii
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
+from typing import Any
 
-from sealpost.access.refusals import Unauthenticated
+from sealpost.access.quota import count
+from sealpost.access.refusals import BASIC, Unauthenticated
 from sealpost.domain.errors import NotAllowed
 from sealpost.domain.parties import Sender
 from sealpost.usecases.reads import callers
@@ -25,27 +28,64 @@ BEARER_TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")  # b64token of RFC 6750, sec
 CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
-async def authenticated(service: Service, headers: Headers) -> CallerRow:
-    """The caller of a request.
+async def authenticated(service: Service, scope: Any) -> CallerRow:
+    """The caller of a request, which is counted.
 
     Args:
         service: the parts.
-        headers: of the ASGI scope, names in lower case.
+        scope: ASGI's; its headers say who calls, and it keeps the caller's standing.
 
     Raises:
         Unauthenticated: no, several, malformed or wrong credentials.
         NotAllowed: the caller's account is suspended.
+        QuotaExceeded: the client has no call left in this interval.
         Unavailable: the database is away.
     """
-    scheme, value = credentials(headers)
+    scheme, value = credentials(scope["headers"])
     if scheme == "bearer":
         caller = await callers.by_token(service, bearer_token(value))
     else:
         caller = await callers.by_secret(service, *basic_pair(value))
     if caller is None:
         raise Unauthenticated("the credentials are not valid")
+    return await _admitted(service, scope, caller)
+
+
+async def oauth_client(service: Service, scope: Any, client_id: str, client_secret: str) -> CallerRow:
+    """The OAuth client of an id and a secret, where it calls without a token; the request is counted.
+
+    Args:
+        service: the parts.
+        scope: ASGI's; it keeps the client's standing.
+        client_id: its public name.
+        client_secret: as it was shown once.
+
+    Raises:
+        Unauthenticated: there is no such client, or the secret is another.
+        NotAllowed, QuotaExceeded, Unavailable: as with ``authenticated``.
+    """
+    caller = await callers.by_pair(service, client_id, client_secret)
+    if caller is None:
+        raise Unauthenticated("the client's id and secret are not valid", (BASIC,))
+    return await _admitted(service, scope, caller)
+
+
+async def _admitted(service: Service, scope: Any, caller: CallerRow) -> CallerRow:
     if caller.suspended:
         raise NotAllowed("the account is suspended")
+    await count(service, scope, caller.client, caller.quota)
+    return caller
+
+
+async def administrator(service: Service, scope: Any) -> CallerRow:
+    """The caller of a request that only an account administrator's client may make.
+
+    Raises:
+        NotAllowed: another role; and whatever ``authenticated`` raises.
+    """
+    caller = await authenticated(service, scope)
+    if caller.role != "administrator":
+        raise NotAllowed("an account administrator's client is needed")
     return caller
 
 

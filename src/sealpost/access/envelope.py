@@ -19,6 +19,8 @@ from sealpost.content.placement import ContentUnavailable
 from sealpost.domain.errors import (
     Conflict,
     InvalidInput,
+    KeyBusy,
+    KeyReused,
     NotAllowed,
     NotFound,
     PreconditionFailed,
@@ -39,6 +41,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (NotFound, 404),
     (PreconditionFailed, 412),
     (Conflict, 409),
+    (KeyReused, 422),
     (Unavailable, 503),
     (ContentUnavailable, 503),
 )
@@ -50,9 +53,16 @@ MESSAGES = {
     405: "This address does not take this method.",
     408: "The request did not arrive in time.",
     409: "The state of this thing does not allow it.",
+    411: "The request must declare its length.",
     412: "A condition of the account is not met.",
     413: "The request is larger than the limit.",
+    414: "The address is too long.",
     415: "The body is not of a supported type.",
+    422: "The request is understood, but it cannot be carried out as it stands.",
+    429: "The quota of this interval is used up. Please try again when the next one begins.",
+    431: "The headers of the request are too large.",
+    500: "The service failed, by a fault of ours.",
+    502: "A service that is needed did not answer; nothing was accepted. Please try again.",
     503: "A part of the service is unavailable; nothing was accepted. Please try again.",
 }
 
@@ -106,6 +116,8 @@ def headers_of(error: Exception, status: int) -> tuple[tuple[bytes, bytes], ...]
     if isinstance(error, HTTPException) and error.headers:
         pairs = ((name.lower().encode(), value.encode()) for name, value in error.headers.items())
         return tuple(pair for pair in pairs if pair[0] in NAMED)
+    if isinstance(error, KeyBusy):
+        return ((b"retry-after", b"1"),)
     return ((b"retry-after", RETRY_AFTER),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
 
 

@@ -23,6 +23,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Failure = Callable[[Scope, Exception, str], Answer]
+Headers = Iterable[tuple[bytes, bytes]]
+Told = Callable[[Scope], Headers]
 
 API_VERSION = (b"api-version", b"1")
 SMALL_BODY = 65_536
@@ -38,6 +40,11 @@ def json_failure(scope: Scope, error: Exception, request_id: str) -> Answer:  # 
     return envelope(error, request_id)
 
 
+def nothing_told(scope: Scope) -> Headers:  # noqa: ARG001 - the shape of a Told
+    """No further headers; bootstrap gives those of the quota."""
+    return ()
+
+
 class Edge:
     """Wraps the whole app.
 
@@ -45,29 +52,33 @@ class Edge:
         app: what answers.
         limits: octets that a body may have, per exact path; every other path takes ``SMALL_BODY``.
         failure: makes the answer to an exception that the app let through.
+        told: further headers of an answer, asked for when it starts.
     """
 
-    def __init__(self, app: App, limits: Mapping[str, int], failure: Failure = json_failure) -> None:
+    def __init__(
+        self, app: App, limits: Mapping[str, int], failure: Failure = json_failure, told: Told = nothing_told
+    ) -> None:
         self._app = app
         self._limits = limits
         self._failure = failure
+        self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(scope, receive, send, self._limits.get(scope["path"], SMALL_BODY))
+        exchange = Exchange(scope, receive, send, self._limits.get(scope["path"], SMALL_BODY), self._told)
         await exchange.run(self._app, self._failure)
 
 
 class Exchange:
     """One request and its answer, as the app below sees them."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int, told: Told) -> None:
         self._began = perf_counter()
         self._method: str = scope["method"]
         self._head = self._method == "HEAD"
-        self._receive, self._send, self._limit = receive, send, limit
+        self._receive, self._send, self._limit, self._told = receive, send, limit, told
         self._received = 0
         self._whole = self._gone = self._started = self._closing = False
         self._status = access_log.GONE
@@ -122,7 +133,8 @@ class Exchange:
         self._started = True
         self._status = message["status"]
         self._closing = self._closing and not self._whole
-        headers = [*message.get("headers", ()), (b"x-request-id", self._id.encode()), API_VERSION]
+        own = (b"x-request-id", self._id.encode()), API_VERSION
+        headers = [*message.get("headers", ()), *own, *self._told(self._scope)]
         if self._closing:
             headers.append((b"connection", b"close"))
         return {**message, "headers": headers}

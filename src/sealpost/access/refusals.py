@@ -1,4 +1,4 @@
-"""Why a request is turned away before any use case has its say: who calls, which method, which form, how slow.
+"""Why a request is turned away before any use case has its say: who calls, how often, which method and form, how slow.
 
 For every HTTP face; ``sealpost.access.envelope`` makes the answers (contract, section 7; RFC 9110, section 15.5).
 """
@@ -62,6 +62,23 @@ class UnsupportedMediaType(Refusal):
     """The body is of another type, charset or content coding than this address takes."""
 
     status = 415
+
+
+class QuotaExceeded(Refusal):
+    """The client has made all calls of this interval (RFC 6585, section 4).
+
+    Args:
+        limit: calls in each interval.
+        unit: the interval.
+        seconds: until the next one begins.
+    """
+
+    status = 429
+
+    def __init__(self, limit: int, unit: str, seconds: int) -> None:
+        super().__init__(
+            f"the quota of {limit} calls in each {unit} is used up", ((b"retry-after", str(seconds).encode()),)
+        )
 
 
 class Disconnected(Exception):

@@ -1,4 +1,4 @@
-"""``sealpost account|user|client add``: the first account, its users, its API credentials. Secrets are shown once."""
+"""``sealpost account|user …``: the organisations that send, and their people."""
 
 from __future__ import annotations
 
@@ -8,39 +8,27 @@ from typing import Annotated, Literal
 
 import typer
 
-from sealpost import bootstrap
-from sealpost.cli.running import run
-from sealpost.domain.parties import address
-from sealpost.settings import read_settings
+from sealpost.cli.acting import with_service
+from sealpost.cli.running import set_up_logs
 from sealpost.usecases.add_user import add_user
-from sealpost.usecases.found import NewAccount, change_days, found_account, found_client, found_user
+from sealpost.usecases.change_account import MEGABYTE, AccountChange, AccountSettings, change_account
+from sealpost.usecases.found import NewAccount, found_account, found_user
 from sealpost.usecases.service import Service
+from sealpost.usecases.suspend import resume, suspend
+from sealpost.usecases.user_fields import UserFields
 
 account = typer.Typer(help="Accounts: the organisations that send.", no_args_is_help=True)
 user = typer.Typer(help="Users: people who sign in to the pages.", no_args_is_help=True)
-client = typer.Typer(help="Clients: credentials of programs.", no_args_is_help=True)
 
 Role = Literal["user", "administrator"]
-
-
-def with_service(act: Callable[[Service], Awaitable[None]]) -> None:
-    """Runs an act on a migrated database."""
-
-    async def work() -> None:
-        settings = read_settings()
-        async with bootstrap.database(settings) as dsn:
-            await bootstrap.migrate(dsn)
-            async with bootstrap.opened(settings, dsn) as service:
-                await act(service)
-
-    run(work())
+Number = Annotated[int, typer.Argument(help="the account's number")]
 
 
 @account.command("add")
 def add_account(
     name: Annotated[str, typer.Argument(help="the organisation's legal name")],
     zone: Annotated[str, typer.Option(help="time zone of its deadlines")] = "Europe/Amsterdam",
-    language: Annotated[str, typer.Option(help="default language: nl or en")] = "nl",
+    language: Annotated[str, typer.Option(help="default language: nl, en, de or fr")] = "nl",
     reminder_days: Annotated[int, typer.Option(help="reminder on this day at 08:00")] = 6,
     expiry_days: Annotated[int, typer.Option(help="expiry on this day at 08:00")] = 12,
 ) -> None:
@@ -55,22 +43,43 @@ def add_account(
 
 @account.command("set")
 def set_account(
-    account_id: Annotated[int, typer.Argument(help="the account's number")],
-    reminder_days: Annotated[int, typer.Option(help="reminder on this day at 08:00")],
-    expiry_days: Annotated[int, typer.Option(help="expiry on this day at 08:00")],
+    account_id: Number,
+    reminder_days: Annotated[int | None, typer.Option(help="reminder on this day at 08:00")] = None,
+    expiry_days: Annotated[int | None, typer.Option(help="expiry on this day at 08:00")] = None,
+    max_mb: Annotated[
+        int | None, typer.Option(help="megabytes of a message, decoded; 0: the installation's limit")
+    ] = None,
+    max_attachments: Annotated[
+        int | None, typer.Option(help="attachments of a message; 0: the installation's limit")
+    ] = None,
+    notices: Annotated[
+        str | None, typer.Option(help="statuses that senders are told of, separated by commas; empty: none")
+    ] = None,
 ) -> None:
-    """Change an account's days; tickets that are under way keep theirs."""
+    """Change what is given and print all; tickets that are under way keep their days."""
 
     async def act(service: Service) -> None:
-        await change_days(service, account_id, reminder_days, expiry_days)
-        print(f"account {account_id}: reminder on day {reminder_days}, expiry on day {expiry_days}")
+        change = AccountChange(reminder_days, expiry_days, max_mb, max_attachments, notices)
+        print(_shown(account_id, await change_account(service, account_id, change)))
 
     with_service(act)
 
 
+@account.command("suspend")
+def suspend_account(account_id: Number) -> None:
+    """Stop an account: no calls, no signing in, no links, no mails. Nothing is lost, and terms run on."""
+    _act_logged(account_id, suspend, "suspended")
+
+
+@account.command("resume")
+def resume_account(account_id: Number) -> None:
+    """Let a suspended account go on; its waiting mails go out."""
+    _act_logged(account_id, resume, "resumed")
+
+
 @user.command("add")
 def add_account_user(
-    account_id: Annotated[int, typer.Argument(help="the account's number")],
+    account_id: Number,
     email: Annotated[str, typer.Argument(help="address, which is also the sign-in name")],
     role: Annotated[Role, typer.Option(help="user or administrator")] = "administrator",
     password_stdin: Annotated[
@@ -84,24 +93,27 @@ def add_account_user(
             password = sys.stdin.readline().rstrip("\n")
             print(f"user {await found_user(service, account_id, email, password, role)}, active")
         else:
-            print(f"user {await add_user(service, account_id, address('email', email), role)}, invited")
+            print(f"user {await add_user(service, account_id, UserFields(email), role)}, invited")
 
     with_service(act)
 
 
-@client.command("add")
-def add_account_client(
-    account_id: Annotated[int, typer.Argument(help="the account's number")],
-    kind: Annotated[
-        Literal["oauth", "web_service"], typer.Option(help="oauth, or web_service for HTTP Basic")
-    ] = "oauth",
-    name: Annotated[str, typer.Option(help="public name; one is made if not given")] = "",
-    role: Annotated[Role, typer.Option(help="administrator may add users")] = "user",
-) -> None:
-    """Add API credentials and print them; the secret is shown this once."""
+def _act_logged(account_id: int, act: Callable[[Service, int], Awaitable[None]], done: str) -> None:
+    set_up_logs(pretty=sys.stderr.isatty())
 
-    async def act(service: Service) -> None:
-        new = await found_client(service, account_id, kind, name, role)
-        print(f"id      {new.name}\nsecret  {new.secret}")
+    async def acted(service: Service) -> None:
+        await act(service, account_id)
+        print(f"account {account_id}: {done}")
 
-    with_service(act)
+    with_service(acted)
+
+
+def _shown(account_id: int, now: AccountSettings) -> str:
+    ours = "the installation's limit"
+    size = ours if now.max_decoded is None else f"{now.max_decoded // MEGABYTE} MB"
+    return (
+        f"account {account_id}: reminder on day {now.reminder_days}, expiry on day {now.expiry_days}\n"
+        f"message      {size}\n"
+        f"attachments  {ours if now.max_attachments is None else now.max_attachments}\n"
+        f"notices      {', '.join(now.notices) or 'none'}"
+    )

@@ -107,7 +107,7 @@ async def _founded(service: Service, data: Path) -> Credentials:
     if suffix:
         await found_user(service, account_id, sender, password, "administrator")
     client = await found_client(service, account_id, "oauth", f"demo-client-{account_id}", "administrator")
-    basic = await found_client(service, account_id, "web_service", f"demo-service-{account_id}", "user")
+    basic = await found_client(service, account_id, "web_service", f"demo-service-{account_id}", "administrator")
     credentials = Credentials(client.name, client.secret, sender, password, basic.name, basic.secret, sender)
     write_private(kept, asdict(credentials))
     return credentials

@@ -6,7 +6,8 @@ import sys
 
 import typer
 
-from sealpost.cli.account import account, client, user
+from sealpost.cli.account import account, user
+from sealpost.cli.client import client
 from sealpost.cli.demo import demo
 from sealpost.cli.doctor import doctor
 from sealpost.cli.migrate import migrate

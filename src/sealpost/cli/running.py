@@ -15,6 +15,8 @@ import structlog
 import uvicorn
 import uvloop
 
+from sealpost.cli.heads import BoundedHeads
+
 Result = TypeVar("Result")
 
 
@@ -82,7 +84,7 @@ async def serve_web(app: Any, listening: socket.socket, stop: asyncio.Event, pro
     """Serves until ``stop``, then lets requests under way finish for ten seconds."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHeads,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -92,7 +94,6 @@ async def serve_web(app: Any, listening: socket.socket, stop: asyncio.Event, pro
         forwarded_allow_ips=proxies or None,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=10,
-        h11_max_incomplete_event_size=65_536,
     )
     server = WebServer(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
