@@ -12,6 +12,7 @@ import pybase64
 from sealpost.domain.ticket import AlreadyDecided, Decision
 from sealpost.usecases.decide import decide
 from sealpost.usecases.open_pickup import open_pickup
+from sealpost.usecases.reads.tickets import Visible
 from sealpost.usecases.submit_message import Attachment
 from sealpost.usecases.withdraw import withdraw
 from tests.faults.site import Site
@@ -86,7 +87,7 @@ class Course:
                 try:
                     if decision == "withdrawn":
                         world = self.site.world
-                        await withdraw(self.site.service, world.alice, world.alice_user, token)
+                        await withdraw(self.site.service, Visible(world.alice), world.alice_user, token)
                     elif decision != "expired":
                         await decide(self.site.service, token, secret, decision, "", ACT)
                 except AlreadyDecided as error:

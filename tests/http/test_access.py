@@ -12,17 +12,25 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 
 from sealpost.access import access_log
 from sealpost.access.callers import basic_pair, bearer_token, credentials
-from sealpost.access.envelope import envelope
+from sealpost.access.envelope import KNOWN, MESSAGES, envelope
 from sealpost.access.forms import form, query
 from sealpost.access.middleware import declared_length
-from sealpost.access.refusals import BASIC, MethodNotAllowed, TooSlow, Unauthenticated, UnsupportedMediaType
+from sealpost.access.refusals import (
+    BASIC,
+    MethodNotAllowed,
+    QuotaExceeded,
+    TooSlow,
+    Unauthenticated,
+    UnsupportedMediaType,
+)
 from sealpost.api.oauth import client_pair
-from sealpost.api.send import check_form
+from sealpost.api.send import check_form, idempotency_key
 from sealpost.content.placement import ContentDamaged, ContentUnavailable
 from sealpost.domain.errors import (
     Conflict,
     Fenced,
     InvalidInput,
+    KeyReused,
     NotAllowed,
     NotFound,
     PreconditionFailed,
@@ -176,8 +184,22 @@ def test_what_is_not_honoured_is_not_ignored() -> None:
         check_form([json_type, (b"content-encoding", b"gzip")])
     with pytest.raises(UnsupportedMediaType):
         check_form([json_type, json_type])
+
+
+@pytest.mark.parametrize(
+    ("values", "read"),
+    [
+        ((), None), ((b"1",), "1"), ((b' "quoted" ',), '"quoted"'), ((b"k" * 255,), "k" * 255), ((b"",), InvalidInput),
+        ((b"k" * 256,), InvalidInput), ((b"a b",), InvalidInput), ((b"\xc3\xa9",), InvalidInput), ((b"1", b"1"), InvalidInput),
+    ],
+)  # fmt: skip
+def test_idempotency_keys(values: tuple[bytes, ...], read: Any) -> None:
+    headers = [(b"idempotency-key", value) for value in values]
+    if read is not InvalidInput:
+        assert idempotency_key(headers) == read
+        return
     with pytest.raises(InvalidInput) as refused:
-        check_form([json_type, (b"idempotency-key", b"1")])
+        idempotency_key(headers)
     assert refused.value.field == "Idempotency-Key"
 
 
@@ -188,6 +210,8 @@ ERRORS: list[tuple[Exception, int, str]] = [
     (NotFound("none"), 404, "none"),
     (PreconditionFailed("sender_email: no"), 412, "sender_email: no"),
     (Conflict("over"), 409, "over"),
+    (KeyReused("the key stands for another request"), 422, "the key stands for another request"),
+    (QuotaExceeded(37, "hour", 5), 429, "the quota of 37 calls in each hour is used up"),
     (Unavailable("the database is away"), 503, "the database is away"),
     (ContentUnavailable("disk /srv/secret is full"), 503, "storage is unavailable"),
     (ContentDamaged("segment 1"), 500, "internal error"),
@@ -217,12 +241,22 @@ def test_every_exception_has_its_envelope(error: Exception, status: int, info: s
     headers = dict(answer.headers)
     assert headers[b"content-type"] == b"application/json"
     assert int(headers[b"content-length"]) == len(answer.body)
-    assert (b"retry-after" in headers) == (status == 503)
+    assert (b"retry-after" in headers) == (status in {429, 503})
     assert (b"allow" in headers) == (status == 405)
     assert (b"www-authenticate" in headers) == (status == 401)
     assert b"x-inner" not in headers
     assert [line["request_id"] for line in lines] == (["the-id"] if status >= 500 else [])
     assert "hunter2" not in str(lines)
+
+
+@pytest.mark.parametrize(
+    "status", [400, 401, 403, 404, 405, 408, 409, 411, 412, 413, 414, 415, 422, 429, 431, 500, 502, 503]
+)
+def test_every_status_that_we_answer_has_its_own_sentence(status: int) -> None:
+    assert status in KNOWN
+    told = json.loads(envelope(HTTPException("inner", status_code=status), "the-id").body)
+    assert (told["message"], told["status"]) == (MESSAGES[status], str(status))
+    assert told["name"][0].isupper()
 
 
 def test_a_fault_is_logged_with_its_place() -> None:

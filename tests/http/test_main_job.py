@@ -53,9 +53,9 @@ async def test_from_token_to_delivered_mail(site: Site) -> None:
 
     async with site.client() as program:
         xml = await program.get(
-            "/webservice/dashboard/", params={"ticket_token": token, "action": "ticket_xml"}, headers=site.alice_basic
+            "/webservice/dashboard/", params={"ticket_token": token, "action": "ticket_xml"}, headers=bearer
         )
-        same = await program.get("/webservice/xml/", params={"ticket_token": token}, headers=site.alice_basic)
+        same = await program.get("/webservice/xml/", params={"ticket_token": token}, headers=bearer)
     assert xml.headers["content-type"] == "application/xml; charset=utf-8"
     assert xml.content == same.content
     ticket = ET.fromstring(xml.content)[0]

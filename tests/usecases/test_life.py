@@ -11,6 +11,7 @@ from sealpost.usecases.decide import decide
 from sealpost.usecases.hand_out import hand_out
 from sealpost.usecases.open_pickup import open_pickup
 from sealpost.usecases.reads.pickup import pickup
+from sealpost.usecases.reads.tickets import Visible
 from sealpost.usecases.withdraw import withdraw
 from tests.world import ACT, PDF, World, links_in, text_of
 
@@ -80,7 +81,7 @@ async def test_reminder_and_expiry(world: World) -> None:
 
 async def test_withdrawn(world: World) -> None:
     token = await world.send()
-    await withdraw(world.service, world.alice, world.alice_user, token)
+    await withdraw(world.service, Visible(world.alice), world.alice_user, token)
     with pytest.raises(AlreadyDecided):
         await decide(world.service, token, [world.secret()], "accepted", "", ACT)
     world.clock.advance(days=20)

@@ -24,7 +24,7 @@ from sealpost.usecases.follow_link import follow_link
 from sealpost.usecases.hand_out import hand_out
 from sealpost.usecases.reads.pickup import pickup
 from sealpost.usecases.reads.ticket import ticket
-from sealpost.usecases.reads.tickets import tickets
+from sealpost.usecases.reads.tickets import Visible, Wanted, tickets
 from sealpost.usecases.withdraw import withdraw
 from tests.world import ACT, World
 
@@ -164,10 +164,10 @@ async def test_links_open_their_ticket_and_no_other(world: World) -> None:
 
 async def test_accounts_do_not_see_each_other(world: World) -> None:
     token = await world.send()
-    assert await ticket(world.service, world.charlie, token) is None
-    assert (await tickets(world.service, world.charlie, None)).rows == ()
+    assert await ticket(world.service, Visible(world.charlie), token) is None
+    assert (await tickets(world.service, Visible(world.charlie), Wanted(), None)).rows == ()
     with pytest.raises(NotFound):
-        await withdraw(world.service, world.charlie, 1, token)
+        await withdraw(world.service, Visible(world.charlie), 1, token)
     with pytest.raises(PreconditionFailed):
         await world.submitter.submit(world.message(sender_email="charlie@example.net"))
 
@@ -179,14 +179,14 @@ async def test_the_list_goes_page_by_page(world: World) -> None:
         sent.append(await world.submitter.submit(world.message(subject=str(number))))
     seen, cursor = [], None
     while True:
-        page = await tickets(world.service, world.alice, cursor, limit=3)
+        page = await tickets(world.service, Visible(world.alice), Wanted(), cursor, limit=3)
         seen += [row.token for row in page.rows]
         cursor = page.next
         if cursor is None:
             break
     assert seen == sent[::-1]
     with pytest.raises(InvalidInput):
-        await tickets(world.service, world.alice, "no cursor")
+        await tickets(world.service, Visible(world.alice), Wanted(), "no cursor")
 
 
 async def test_damaged_content_is_never_handed_out(world: World) -> None:
@@ -208,12 +208,12 @@ async def test_damaged_content_is_never_handed_out(world: World) -> None:
 
 async def test_days_of_the_account_and_of_the_ticket(world: World) -> None:
     token = await world.submitter.submit(world.message(reminder_days=2, expiry_days=4))
-    shown = await ticket(world.service, world.alice, token)
+    shown = await ticket(world.service, Visible(world.alice), token)
     assert shown
     assert shown.remind_at
     assert (shown.remind_at.day, shown.expire_at.day) == (25, 27)
     token = await world.submitter.submit(world.message(expiry_days=3))
-    shown = await ticket(world.service, world.alice, token)
+    shown = await ticket(world.service, Visible(world.alice), token)
     assert shown
     assert shown.remind_at
     assert (shown.remind_at.day, shown.expire_at.day) == (25, 26)

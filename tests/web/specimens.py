@@ -12,12 +12,15 @@ from zoneinfo import ZoneInfo
 from sealpost.domain.content import Part
 from sealpost.domain.status import TABLE, status_of
 from sealpost.usecases.activate import Invitation
+from sealpost.usecases.reads.addresses import Asked
 from sealpost.usecases.reads.inbox import InboxMail
+from sealpost.usecases.reads.notices import CHOICES
 from sealpost.usecases.reads.pickup import Pickup, PickupPart
 from sealpost.usecases.reads.session import Session
 from sealpost.usecases.reads.ticket import StatusLine, TicketView
 from sealpost.usecases.reads.tickets import TicketPage, TicketRow
 from sealpost.usecases.service import Face
+from sealpost.web.dashboard.tickets import FILTERS
 from sealpost.web.inbox.mails import read_mail
 from sealpost.web.inbox.pane import FRAMED
 from sealpost.web.pickup.landing import Visit
@@ -110,7 +113,20 @@ ROWS = tuple(
     TicketRow(TOKEN, "bob@example.com", name, HOSTILE, status_of(kind), AT, None, own, "")
     for name, kind, own in (("Bob", "announcement_failed", ""), ("", "submitted", "2026-1"))
 )
+ASKED = Asked("desk@example.org", f"Alice {HOSTILE}", "en", AT, ZONE)
 INVITATION = Invitation("alice@example.org", "Alice Incasso N.V.", "en", AT, ZONE)
+
+
+def listed(chosen: dict[str, str], page: TicketPage) -> dict[str, Any]:
+    """What the list of tickets is given besides who looks."""
+    return {
+        "tickets": page,
+        "chosen": chosen,
+        "asked": dict.fromkeys(FILTERS, "") | chosen,
+        "statuses": [status.name for status in TABLE],
+        "older": "/dashboard/?cursor=x" if page.next else None,
+        "newest": "/dashboard/",
+    }
 
 
 def pages(language: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -161,13 +177,21 @@ def _sender() -> Iterator[tuple[str, str, dict[str, Any]]]:
         context = {"invitation": INVITATION, "problem": problem, "name": HOSTILE, "shortest": 12}
         yield f"activate {problem}", "signin/activate.html", context
     yield "activate, dead", "signin/dead_link.html", {}
+    for name in ("confirm", "confirmed"):
+        yield f"address, {name}", f"address/{name}.html", {"asked": ASKED}
+    yield "address, dead", "address/dead_link.html", {}
     signed_in: dict[str, Any] = {"session": PERSON}
     for name, page, first in (
         ("", TicketPage(ROWS, "a+/="), True),
         (" empty", TicketPage((), None), True),
         (" end", TicketPage((), None), False),
     ):
-        yield f"tickets{name}", "dashboard/tickets.html", signed_in | {"tickets": page, "is_first": first}
+        yield f"tickets{name}", "dashboard/tickets.html", signed_in | listed({}, page) | {"is_first": first}
+    none_fits = listed({"campaign": HOSTILE, "status": "accepted"}, TicketPage((), None)) | {"is_first": True}
+    yield "tickets, none fits", "dashboard/tickets.html", signed_in | none_fits
+    for saved in (False, True):
+        context = {"choices": CHOICES, "chosen": ("accepted", "refused"), "saved": saved}
+        yield f"notices{', saved' if saved else ''}", "dashboard/notices.html", signed_in | context
     context = signed_in | {"ticket": VIEW, "current": status_of("accepted"), "is_open": True, "late": False}
     yield "ticket", "ticket/ticket.html", context
     yield (

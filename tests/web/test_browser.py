@@ -12,11 +12,11 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import BrowserContext, Dialog, Page
 
-from sealpost.domain.parties import address
 from sealpost.text.catalogue import LANGUAGES
 from sealpost.usecases.add_user import add_user
 from sealpost.usecases.decide import decide
 from sealpost.usecases.keep_mail import keep_mail
+from sealpost.usecases.user_fields import UserFields
 from tests.site import Site, new_site
 from tests.web.test_scanners import CHROMIUM, Mailed, launched, mailed
 from tests.world import ACT, PASSWORD, PDF, links_in
@@ -289,7 +289,7 @@ async def furnished(dsn: str, folder: Path, language: str) -> AsyncGenerator[tup
             mails[state] = await mailed(site, recipient_language=language, recipient_name="Bob")
             if state == "expired":
                 site.world.clock.advance(days=13)
-        await add_user(site.world.service, site.world.alice, address("email", "ann@example.org"))
+        await add_user(site.world.service, site.world.alice, UserFields("ann@example.org"))
         await site.world.work_off()
         await keep_mail(site.world.service, *site.world.mailbox.mails[0])
         yield site, mails

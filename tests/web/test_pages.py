@@ -10,8 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from sealpost.domain.parties import address
 from sealpost.usecases.add_user import add_user
+from sealpost.usecases.user_fields import UserFields
 from sealpost.web.acts import visible_text
 from tests.world import PASSWORD, PDF, World, links_in
 
@@ -257,7 +257,7 @@ async def test_withdrawing_asks_once_more(world: World, site: httpx2.AsyncClient
     assert asked.status_code == 200
     assert await world.kinds(token) == ANNOUNCED
     done = await site.post("/webservice/dashboard/withdraw", data=form | {"confirm": "yes"})
-    assert done.headers["location"] == f"/webservice/dashboard/?ticket_token={token}&action=ticket_html"
+    assert done.headers["location"] == f"/webservice/dashboard/?ticket_token={token}&action=ticket_html&lang=nl"
     assert (await world.kinds(token))[-1] == "withdrawn"
     again = await site.post("/webservice/dashboard/withdraw", data=form | {"confirm": "yes"})
     assert again.status_code == 409
@@ -266,7 +266,7 @@ async def test_withdrawing_asks_once_more(world: World, site: httpx2.AsyncClient
 
 
 async def test_activating(world: World, site: httpx2.AsyncClient) -> None:
-    await add_user(world.service, world.alice, address("email_address", "ann@example.org"))
+    await add_user(world.service, world.alice, UserFields("ann@example.org"))
     await world.work_off()
     (mail,) = world.mailbox.to("ann@example.org")
     path = next(link for link in links_in(mail) if "/activate/" in link).partition("//")[2].partition("/")[2]

@@ -76,6 +76,21 @@ class Members:
             raise self._wrong(name, "must be an integer")
         return value
 
+    def stands(self, name: str) -> bool:
+        """Whether there is such a member, be it null."""
+        return name in self._tree
+
+    def optional_boolean(self, name: str) -> bool | None:
+        """A boolean, or None where it is absent; null is none.
+
+        Raises:
+            InvalidInput: of another type; ``1`` and ``"true"`` are no booleans.
+        """
+        value = self._tree.get(name)
+        if self.stands(name) and not isinstance(value, bool):
+            raise self._wrong(name, "must be true or false")
+        return value if isinstance(value, bool) else None
+
     def objects(self, name: str) -> list[Members]:
         """A required array of objects.
 

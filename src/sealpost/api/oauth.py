@@ -1,19 +1,22 @@
 """OAuth 2.0: client credentials in for a token (RFC 6749, section 4.4), and a token ended (RFC 7009); contract, section 1.
 
 ``grant_type`` may stand in the query, as the vendor has it, or in the form. The client's id and secret stand in the
-form or in a Basic header; where they stand in both they must agree. Errors have the service's own envelope.
+form or in a Basic header; where they stand in both they must agree. A token is ended with the same pair (RFC 7009,
+section 2.1) or with a token of the client. Errors have the service's own envelope.
 """
 
 from __future__ import annotations
 
 from litestar import Response, post
 
-from sealpost.access.callers import CONTROL, Headers, authenticated, basic_pair, credentials
+from sealpost.access.callers import CONTROL, Headers, authenticated, basic_pair, credentials, oauth_client
 from sealpost.access.forms import form, query
 from sealpost.access.refusals import BASIC, Unauthenticated
 from sealpost.api.answers import NO_STORE, ApiRequest, Serving, json_answer
 from sealpost.domain.errors import InvalidInput
 from sealpost.usecases.issue_token import issue_token, revoke_token
+from sealpost.usecases.reads.callers import CallerRow
+from sealpost.usecases.service import Service
 
 GRANT = "client_credentials"
 LONGEST = 1024
@@ -26,32 +29,47 @@ async def access_token(request: ApiRequest, service: Serving) -> Response[bytes]
     Raises:
         InvalidInput: another grant, or two answers to one question.
         Unauthenticated: no pair, or a wrong one.
+        QuotaExceeded: the client has no call left in this interval.
     """
     fields = await _form(request)
     grant = _agreed("grant_type", query(request.scope["query_string"]).get("grant_type"), fields.get("grant_type"))
     if grant != GRANT:
         raise InvalidInput("grant_type", f"must be {GRANT}")
-    issued = await issue_token(service, *client_pair(request.scope["headers"], fields))
-    if issued is None:
-        raise Unauthenticated("the client's id and secret are not valid", (BASIC,))
+    client = await oauth_client(service, request.scope, *client_pair(request.scope["headers"], fields))
+    issued = await issue_token(service, client.client)
     members = {"access_token": issued.access_token, "token_type": "Bearer", "expires_in": issued.expires_in}
     return json_answer(members, 200)
 
 
 @post("/oauth/revoke", status_code=200)
 async def revoke(request: ApiRequest, service: Serving) -> Response[bytes]:
-    """Ends a token of the calling client; 200 whether or not there was one (RFC 7009, section 2.2).
+    """Ends a token of the calling client, perhaps the calling token itself.
+
+    200 whether or not there was one, or it was another client's (RFC 7009, section 2.2). ``token_type_hint`` is not
+    needed: there is one type.
 
     Raises:
-        InvalidInput: no ``token``.
+        InvalidInput: no ``token``, or two ways to say who calls.
         Unauthenticated: no or wrong credentials.
+        QuotaExceeded: the client has no call left in this interval.
     """
-    caller = await authenticated(service, request.scope["headers"])
-    token = (await _form(request)).get("token", "")
+    fields = await _form(request)
+    caller = await _revoking(service, request, fields)
+    token = fields.get("token", "")
     if not token or len(token) > LONGEST:
         raise InvalidInput("token", "is required" if not token else "is too long")
     await revoke_token(service, caller.client, token)
     return Response(b"", status_code=200, media_type="application/json", headers=NO_STORE)
+
+
+async def _revoking(service: Service, request: ApiRequest, fields: dict[str, str]) -> CallerRow:
+    headers: Headers = request.scope["headers"]
+    named = any(name == b"authorization" for name, _ in headers)
+    if not named or credentials(headers)[0] == "basic":
+        return await oauth_client(service, request.scope, *client_pair(headers, fields))
+    if "client_secret" in fields:
+        raise InvalidInput("client_secret", "is given beside a Bearer token")
+    return await authenticated(service, request.scope)
 
 
 def client_pair(headers: Headers, fields: dict[str, str]) -> tuple[str, str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sealpost.domain.errors import NotAllowed
-from sealpost.store import people
+from sealpost.store import addresses, people
 from sealpost.usecases.database import transaction
-from sealpost.usecases.fields import Timetable
+from sealpost.usecases.fields import Rules
 from sealpost.usecases.service import Service
 
 REMEMBERED = timedelta(seconds=5)
@@ -23,8 +24,8 @@ class Accounts:
         self._service = service
         self._known: dict[tuple[int, str], tuple[datetime, Any]] = {}
 
-    async def timetable(self, account_id: int) -> Timetable:
-        """The account's defaults.
+    async def rules(self, account_id: int) -> Rules:
+        """The account's defaults and limits.
 
         Raises:
             NotAllowed: there is no such account, or it is suspended.
@@ -37,11 +38,11 @@ class Accounts:
         return found
 
     async def may_send(self, account_id: int, key: str) -> bool:
-        """Whether an address is usable: an active user's own, who may send (contract, section 2)."""
+        """Whether an address is usable: an active user's own, who may send, or a confirmed one (contract, section 2)."""
         if self._get(account_id, key):
             return True
         async with transaction(self._service) as connection:
-            usable = await people.may_send(connection, account_id, key)
+            usable = await addresses.may_send(connection, account_id, key)
         if usable:
             self._put(account_id, key, found=True)
         return usable
@@ -55,15 +56,21 @@ class Accounts:
             self._known.clear()
         self._known[account_id, key] = (self._service.clock.real() + REMEMBERED, found)
 
-    async def _load(self, account_id: int) -> Timetable:
+    async def _load(self, account_id: int) -> Rules:
         async with transaction(self._service) as connection:
             row = await people.account(connection, account_id)
         if row is None or row["suspended_at"] is not None:
             raise NotAllowed("the account may not send")
-        return Timetable(
+        limits = self._service.limits
+        return Rules(
             ZoneInfo(row["time_zone"]),
             row["language"],
             row["reminder_days"],
             row["expiry_days"],
             row["deadline_time"],
+            replace(
+                limits,
+                decoded=min(row["max_decoded"] or limits.decoded, limits.decoded),
+                attachments=row["max_attachments"] or limits.attachments,
+            ),
         )

@@ -39,7 +39,9 @@ async def invitation(service: Service, secret: str) -> Invitation | None:
 
 
 async def activate(service: Service, secret: str, password: str, real_name: str) -> str:
-    """Sets the password, activates the user and signs in; the link is used up in the same transaction.
+    """Sets the password, activates the user and signs in; all links of the user are used up in the same transaction.
+
+    A crash before the commit leaves the link good, one after it an active user who signs in with the password.
 
     Raises:
         InvalidInput: the password is too weak, the name has controls.

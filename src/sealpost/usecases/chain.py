@@ -55,13 +55,13 @@ async def plan_mail(
     purpose: str,
     ticket_id: UUID | None,
     user_id: int | None = None,
+    address_id: int | None = None,
 ) -> None:
     """Plans a mail and its job: both exist when the transaction commits, neither if it does not."""
     now = service.clock.now()
     mail_id = uuid7(now, service.random)
-    await mails.plan(
-        connection, [mails.plan_row(mail_id, account_id, purpose, now, now + LOOK_AGAIN, ticket_id, user_id)]
-    )
+    row = mails.plan_row(mail_id, account_id, purpose, now, now + LOOK_AGAIN, ticket_id, user_id, address_id)
+    await mails.plan(connection, [row])
     await jobs.enqueue(connection, [(jobs.for_mail(purpose), str(mail_id))])
 
 

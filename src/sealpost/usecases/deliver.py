@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sealpost.domain.content import Part
 from sealpost.mail import views
+from sealpost.mail.compose import Composed
 from sealpost.mail.html_body import shown
 from sealpost.mail.letter import File
+from sealpost.mail.text_twin import text_twin
 from sealpost.mail.transport import Handover
 from sealpost.store import mails, tickets
 from sealpost.store.pool import Connection
@@ -41,8 +44,13 @@ async def _content(service: Service, held: mails.Claim, ticket: tickets.Ticket |
         File(shown_name(part), part.content_type, content)
         for part, content in zip(ticket.evidence.parts, split(ticket.evidence.parts, octets), strict=True)
     ]
-    composed = service.composer.content(_view(ticket, files[0].content.decode()))
+    # Reading a large HTML body takes a while; the loop must not wait for it.
+    composed = await asyncio.to_thread(_composed, service, ticket, files[0].content.decode())
     return Draft(to_recipient(service, held, ticket, composed, tuple(files)))
+
+
+def _composed(service: Service, ticket: tickets.Ticket, body: str) -> Composed:
+    return service.composer.content(_view(ticket, body))
 
 
 def _view(ticket: tickets.Ticket, body: str) -> views.ContentView:
@@ -58,7 +66,7 @@ def _view(ticket: tickets.Ticket, body: str) -> views.ContentView:
         accepted_at=ticket.state.decided_at or evidence.submitted_at,
         zone=ZoneInfo(ticket.zone),
         reference=ticket.token,
-        body_text=None if html else body,
+        body_text=text_twin(body) if html else body,
         body_html=shown(body) if html else None,
         parts=listed(evidence.parts),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from sealpost.domain.records import Event
-from sealpost.store import tickets
+from sealpost.store import people, tickets
 from sealpost.usecases.chain import record
 from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
@@ -18,5 +18,9 @@ async def expire(service: Service, ticket_id: UUID) -> None:
         now = service.clock.now()
         if ticket.state.decision or now < ticket.state.expire_at:
             return
-        reason = ("term-over", "the collection term ended without a decision")
-        await record(service, connection, ticket, [Event("expired", ticket.state.expire_at, now, (reason,))])
+        account = await people.account(connection, ticket.account_id)
+        reasons = [("term-over", "the collection term ended without a decision")]
+        if account["suspended_at"] is not None and account["suspended_at"] < ticket.state.expire_at:
+            # It is no fault of the recipient's, and whoever reads the evidence must know.
+            reasons.append(("account-suspended", "the account was suspended; its links did not work"))
+        await record(service, connection, ticket, [Event("expired", ticket.state.expire_at, now, tuple(reasons))])

@@ -11,10 +11,12 @@ from sealpost.domain.errors import InvalidInput, NotFound, PreconditionFailed
 from sealpost.domain.ids import secret, url_safe
 from sealpost.domain.parties import address, line
 from sealpost.domain.timetable import check_days
-from sealpost.store import credentials, people
+from sealpost.store import credentials, people, users
+from sealpost.store.users import Details
 from sealpost.text.catalogue import LANGUAGES
 from sealpost.usecases.database import transaction
 from sealpost.usecases.passwords import check_new, hashed
+from sealpost.usecases.quotas import checked
 from sealpost.usecases.service import Service
 
 Kind = Literal["oauth", "web_service"]
@@ -51,20 +53,6 @@ async def found_account(service: Service, new: NewAccount) -> int:
         return account_id
 
 
-async def change_days(service: Service, account_id: int, reminder_days: int, expiry_days: int) -> None:
-    """Changes the account's defaults for tickets to come.
-
-    Raises:
-        InvalidInput: days that cannot be.
-        NotFound: no such account.
-    """
-    check_days(reminder_days, expiry_days)
-    async with transaction(service) as connection:
-        if await people.account(connection, account_id) is None:
-            raise NotFound(f"no account {account_id}")
-        await people.set_days(connection, account_id, reminder_days, expiry_days)
-
-
 async def found_user(service: Service, account_id: int, email: str, password: str, role: str) -> int:
     """An active user with a password, as the first of an account must be.
 
@@ -80,7 +68,7 @@ async def found_user(service: Service, account_id: int, email: str, password: st
     async with transaction(service) as connection:
         if await people.account(connection, account_id) is None:
             raise NotFound(f"no account {account_id}")
-        user_id = await people.add_user(connection, account_id, given.given, given.key, role, now)
+        user_id = await users.add(connection, account_id, Details(given.given, given.key, given.given), role, now)
         if user_id is None:
             raise PreconditionFailed("this user exists already")
         await people.set_password(connection, user_id, password_hash, "", now)
@@ -95,7 +83,9 @@ class NewClient:
     secret: str
 
 
-async def found_client(service: Service, account_id: int, kind: Kind, name: str, role: str) -> NewClient:
+async def found_client(
+    service: Service, account_id: int, kind: Kind, name: str, role: str, quota: int | None = None
+) -> NewClient:
     """New API credentials.
 
     Args:
@@ -104,21 +94,24 @@ async def found_client(service: Service, account_id: int, kind: Kind, name: str,
         kind: OAuth client or web service user.
         name: public name; empty: one is made.
         role: ``user`` or ``administrator``.
+        quota: calls in each interval; None: the installation's limit.
 
     Raises:
+        InvalidInput: name or quota.
         NotFound: no such account.
         PreconditionFailed: the name is taken.
     """
     name = line("name", name, 100, empty=True) or f"client-{url_safe(service.random(6))}"
     if ":" in name:
         raise InvalidInput("name", "has a colon, which HTTP Basic cannot carry")
+    limit = checked(quota)
     new = NewClient(name, secret(service.random))
     async with transaction(service) as connection:
         if await people.account(connection, account_id) is None:
             raise NotFound(f"no account {account_id}")
         hashed_secret = sha256(new.secret.encode())
         added = await credentials.add_client(
-            connection, account_id, kind, new.name, hashed_secret, role, service.clock.now()
+            connection, account_id, kind, new.name, hashed_secret, role, service.clock.now(), limit
         )
         if added is None:
             raise PreconditionFailed("this name is taken")

@@ -1,10 +1,12 @@
 """Mails that are no evidence themselves.
 
-The sender's confirmation and notices, the recipient's collection link, a new user's invitation.
+The sender's confirmation and notices, the recipient's collection link, a new user's invitation, and the question to
+the owner of a sender address.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,8 +16,8 @@ from sealpost.domain.ids import secret
 from sealpost.domain.parties import address
 from sealpost.domain.status import status_of
 from sealpost.mail.letter import Mailbox
-from sealpost.mail.views import ConfirmationView, InvitationView, NoticeView, TooLargeView
-from sealpost.store import mails, people, records, tickets
+from sealpost.mail.views import AddressView, ConfirmationView, InvitationView, NoticeView, TooLargeView
+from sealpost.store import addresses, mails, people, records, tickets
 from sealpost.usecases.database import transaction
 from sealpost.usecases.deliver import listed
 from sealpost.usecases.handover import hand_over
@@ -24,22 +26,37 @@ from sealpost.usecases.reads.ticket import status_lines
 from sealpost.usecases.sending import Draft, Sending
 from sealpost.usecases.service import Service
 
-INVITATION = timedelta(days=7)
+LINK_LIFE = timedelta(days=7)
+"""Of the links that activate a user or confirm an address, in real time."""
 
 
 async def notify(service: Service, mail_id: UUID) -> None:
     """Makes one attempt at such a mail."""
 
     async def compose(held: mails.Claim, ticket: tickets.Ticket | None) -> Draft | None:
-        if ticket is None:
-            return await _invitation(service, held)
-        if held.purpose == "confirmation":
-            return _confirmation(service, held, ticket)
-        if held.purpose == "collection":
+        if ticket and held.purpose == "collection":
             return _collection(service, held, ticket)
-        return await _notice(service, held, ticket)
+        draft = await _to_the_account(service, held, ticket)
+        return await _answerable(service, held, draft) if draft else None
 
     await hand_over(service, mail_id, Sending(compose))
+
+
+async def _to_the_account(service: Service, held: mails.Claim, ticket: tickets.Ticket | None) -> Draft | None:
+    if ticket is None:
+        return await (_address if held.purpose == "address" else _invitation)(service, held)
+    if held.purpose == "confirmation":
+        return _confirmation(service, held, ticket)
+    return await _notice(service, held, ticket)
+
+
+async def _answerable(service: Service, held: mails.Claim, draft: Draft) -> Draft:
+    """Replies reach a person, the account's first administrator, and not a machine of ours (contract, section 9)."""
+    async with transaction(service) as connection:
+        contact = await people.contact(connection, held.account_id)
+    if contact is None:
+        return draft
+    return replace(draft, letter=replace(draft.letter, reply_to=Mailbox(address("email", contact).normalised)))
 
 
 def _sender(ticket: tickets.Ticket) -> Mailbox:
@@ -114,10 +131,11 @@ async def _invitation(service: Service, held: mails.Claim) -> Draft | None:
     if held.user_id is None:
         return None
     token = secret(service.random)
-    until = service.clock.real() + INVITATION
+    until = service.clock.real() + LINK_LIFE
     async with transaction(service) as connection:
-        user = await people.user(connection, held.user_id)
-        if user is None or user["activated_at"] is not None:
+        # Locked: a change of the address waits, and then ends this link too, which goes to the address read here.
+        user = await people.lock_inactive(connection, held.user_id)
+        if user is None:
             return None
         await people.add_user_link(connection, sha256(token.encode()), held.user_id, until)
     view = InvitationView(
@@ -130,3 +148,26 @@ async def _invitation(service: Service, held: mails.Claim) -> Draft | None:
     )
     recipient = Mailbox(address("email", user["email"]).normalised)
     return Draft(to_sender(service, held, recipient, service.composer.invitation(view), user["language"]))
+
+
+async def _address(service: Service, held: mails.Claim) -> Draft | None:
+    """The question whether the account may send from an address; None: it was answered or is asked no more."""
+    if held.address_id is None:
+        return None
+    token = secret(service.random)
+    until = service.clock.real() + LINK_LIFE
+    async with transaction(service) as connection:
+        asked = await addresses.lock_unconfirmed(connection, held.address_id)
+        if asked is None:
+            return None
+        await addresses.add_link(connection, sha256(token.encode()), held.address_id, until)
+    view = AddressView(
+        language=asked["language"],
+        account_name=asked["account_name"],
+        email=asked["email"],
+        link=f"{service.face.base_url}/address/{token}",
+        valid_until=until,
+        zone=ZoneInfo(asked["time_zone"]),
+    )
+    recipient = Mailbox(address("email", asked["email"]).normalised)
+    return Draft(to_sender(service, held, recipient, service.composer.address(view), asked["language"]))

@@ -14,6 +14,7 @@ from sealpost.domain.records import Issuer
 from sealpost.mail.compose import Composer
 from sealpost.mail.transport import Transport
 from sealpost.store.pool import Pool
+from sealpost.usecases.quotas import Quotas
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +73,4 @@ class Service:
     limits: Limits
     mac_key: bytes
     worker: UUID
+    quotas: Quotas

@@ -26,7 +26,8 @@ _throttle = Throttle()
 async def sign_in(service: Service, email: str, password: str, client: str) -> str | None:
     """A new session's secret, or None.
 
-    The same None for an unknown address, a wrong password, a suspended account, and after too many wrong tries.
+    The same None for an unknown address, a wrong password, a user who is not active, a suspended account, and after
+    too many wrong tries.
 
     Args:
         service: the parts.
@@ -49,6 +50,9 @@ async def sign_in(service: Service, email: str, password: str, client: str) -> s
         _throttle.failed(key, client)
         return None
     async with transaction(service) as connection:
+        # While the password was worked out, the user may have been changed, deleted or suspended.
+        if not await people.lock_password(connection, user["id"], user["password_hash"]):
+            return None
         return await open_session(service, connection, user["id"])
 
 

@@ -10,16 +10,16 @@ from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
 
 
-async def withdraw(service: Service, account_id: int, user_id: int, token: str) -> None:
+async def withdraw(service: Service, visible: tickets.Visible, user_id: int, token: str) -> None:
     """Records the withdrawal.
 
     Raises:
-        NotFound: the account has no such ticket.
+        NotFound: there is no such ticket that this person may see.
         AlreadyDecided: accepted, refused, expired or withdrawn before.
         TermOver: the term has ended.
     """
     async with transaction(service) as connection:
-        ticket_id = await tickets.id_of(connection, token, account_id)
+        ticket_id = await tickets.id_of(connection, token, visible)
         if ticket_id is None:
             raise NotFound("no such ticket")
         ticket = await tickets.lock(connection, ticket_id)

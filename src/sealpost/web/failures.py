@@ -15,7 +15,19 @@ from sealpost.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound,
 from sealpost.usecases.service import Face
 from sealpost.web.pages import READ, PageRequest, answer, chosen_language, render, switches
 
-ROOMS = ("/p", "/pickup", "/signin", "/signout", "/activate", "/dashboard", "/inbox", "/static", "/genuine")
+ROOMS = (
+    "/p",
+    "/pickup",
+    "/signin",
+    "/signout",
+    "/activate",
+    "/address",
+    "/dashboard",
+    "/inbox",
+    "/static",
+    "/genuine",
+    "/docs",
+)
 INBOX_API = "/inbox/api"
 TICKET_PAGE = "/webservice/dashboard"
 STATUSES = (

@@ -10,14 +10,14 @@ from sealpost.web.pages import PageRequest
 
 FORM = "application/x-www-form-urlencoded"
 LONGEST = 32_768
-MOST_FIELDS = 20
+MOST_FIELDS = 40
 
 
 async def fields(request: PageRequest) -> dict[str, str]:
     """The fields of a form; one that stands there twice is left out, for it says nothing clear.
 
     Raises:
-        ClientException: another media type, more than 20 fields, not UTF-8.
+        ClientException: another media type, too many fields, not UTF-8.
         RequestEntityTooLarge: more than the limit of the routes.
     """
     kind = request.headers.get("content-type", FORM).partition(";")[0].strip().lower()

@@ -1,19 +1,22 @@
 """Everything that the pages offer to the bootstrap: route lists, each with its guards.
 
-``page_routes`` always; ``inbox_routes`` only in the demo; ``clock_routes`` only in the demo with ``--test-clock``.
+``page_routes`` and ``reference_routes`` always; ``inbox_routes`` only in the demo; ``clock_routes`` only in the demo with ``--test-clock``.
 The ticket page has no route of its own: its address is shared with the XML interface, so the bootstrap's dispatcher
 calls ``sealpost.web.ticket.page.ticket_html``. Errors are left to the bootstrap too (``sealpost.web.failures``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from litestar import Router
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from sealpost.usecases.service import Service
+from sealpost.web.address.confirming import address_page, confirm_form
+from sealpost.web.dashboard.notices import notices_form, notices_page
 from sealpost.web.dashboard.tickets import dashboard, home
 from sealpost.web.files import static_file
 from sealpost.web.forms import LONGEST
@@ -26,6 +29,7 @@ from sealpost.web.pickup.deciding import choose, confirm, confirm_page
 from sealpost.web.pickup.download import download
 from sealpost.web.pickup.landing import landing
 from sealpost.web.pickup.link import link
+from sealpost.web.reference.page import reference_page
 from sealpost.web.signin.activation import activation_page, set_password
 from sealpost.web.signin.entering import sign_in_form, sign_in_page, sign_out_form
 from sealpost.web.ticket.withdrawing import withdraw_form
@@ -42,8 +46,12 @@ PAGES: tuple[ControllerRouterHandler, ...] = (
     sign_out_form,
     activation_page,
     set_password,
+    address_page,
+    confirm_form,
     withdraw_form,
     dashboard,
+    notices_page,
+    notices_form,
     home,
     genuine,
     static_file,
@@ -61,6 +69,11 @@ INBOX: tuple[ControllerRouterHandler, ...] = (
 def page_routes(service: Service) -> list[ControllerRouterHandler]:
     """The pages of recipients and senders."""
     return [_router(service, PAGES, [])]
+
+
+def reference_routes(service: Service, document: Mapping[str, Any]) -> list[ControllerRouterHandler]:
+    """The page of the API's description, an OpenAPI document."""
+    return [_router(service, [reference_page(document)], [])]
 
 
 def inbox_routes(service: Service) -> list[ControllerRouterHandler]:

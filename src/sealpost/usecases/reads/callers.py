@@ -1,6 +1,6 @@
 """Which client of which account calls.
 
-Found callers are remembered for five seconds: a revoked token or a suspended account stops at latest then.
+Found callers are remembered for five seconds: a revoked token or client, or a suspended account, stops at latest then.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class CallerRow:
         authenticated_at: when the token was issued, or now for Basic.
         method: ``oauth2-client-credentials`` or ``basic``.
         suspended: the account may do nothing now.
+        quota: calls in each interval; None: the installation's limit.
     """
 
     client: int
@@ -46,6 +47,7 @@ class CallerRow:
     authenticated_at: datetime
     method: str
     suspended: bool
+    quota: int | None = None
 
 
 class Remembered:
@@ -89,14 +91,26 @@ async def by_secret(service: Service, name: str, secret: str) -> CallerRow | Non
     now = service.clock.real()
     if known := _remembered.get(key, now):
         return known
-    async with transaction(service) as connection:
-        row = await credentials.client_by_name(connection, name, "web_service")
-    right = hmac.compare_digest(row["secret_hash"] if row else bytes(32), given)
-    if row is None or not right:
+    row = await _by_name(service, name, "web_service", given)
+    if row is None:
         return None
     caller = _caller(row, now, "basic")
     _remembered.put(key, now + REMEMBERED, caller)
     return caller
+
+
+async def by_pair(service: Service, client_id: str, secret: str) -> CallerRow | None:
+    """The OAuth client of this id and secret, or None; never from memory, so that no revoked client gets a token."""
+    given = sha256(secret.encode("utf-8", "surrogatepass"))
+    row = await _by_name(service, client_id, "oauth", given)
+    return None if row is None else _caller(row, service.clock.real(), "oauth2-client-credentials")
+
+
+async def _by_name(service: Service, name: str, kind: str, given: bytes) -> Any:
+    async with transaction(service) as connection:
+        row = await credentials.client_by_name(connection, name, kind)
+    right = hmac.compare_digest(row["secret_hash"] if row else bytes(32), given)
+    return row if right else None  # without a row never right: no SHA-256 that anyone knows is all zeros
 
 
 def _caller(row: Any, authenticated_at: datetime, method: str) -> CallerRow:
@@ -112,4 +126,5 @@ def _caller(row: Any, authenticated_at: datetime, method: str) -> CallerRow:
         authenticated_at=authenticated_at,
         method=method,
         suspended=row["suspended"],
+        quota=row["quota"],
     )

@@ -17,7 +17,7 @@ from sealpost.web.cookies import cookie, ended, sent
 from sealpost.web.forms import fields
 from sealpost.web.pages import PageRequest, Serving, chosen_language, page, redirect
 from sealpost.web.pickup.cookie import is_secret
-from sealpost.web.signin.way_back import DASHBOARD, way_back
+from sealpost.web.signin.way_back import DASHBOARD, language_in, way_back
 
 SESSION = "session"
 
@@ -35,8 +35,11 @@ def sign_in_first(service: Service, back: str) -> Response[str]:
         service: the service.
         back: where the person wanted to go; checked again when it is used.
     """
-    onward = "" if way_back(back) == DASHBOARD else "?" + urlencode({"next": way_back(back)})
-    return redirect(service.face, f"/signin{onward}", 302)
+    onward = way_back(back)
+    language = language_in(onward)
+    query = {"next": onward} if onward != DASHBOARD else {}
+    asked = urlencode(query | ({"lang": language} if language else {}))
+    return redirect(service.face, f"/signin?{asked}".rstrip("?"), 302)
 
 
 @route("/signin", http_method=["GET", "HEAD"])

@@ -1,4 +1,4 @@
-"""Where a person goes on after signing in: two pages of ours, built anew from their checked pieces, nothing else."""
+"""Where a person goes on after signing in: three pages of ours, built anew from their checked pieces, nothing else."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode
 from sealpost.text.catalogue import LANGUAGES
 
 DASHBOARD = "/dashboard/"
+NOTICES = "/dashboard/notices"
 TICKET = "/webservice/dashboard/"
 TOKEN = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
@@ -18,6 +19,8 @@ def way_back(wanted: str) -> str:
     Args:
         wanted: what the query or form asked for; anything that is not on the list is ignored.
     """
+    if wanted == NOTICES:
+        return NOTICES
     path, mark, query = wanted.partition("?")
     if path != TICKET or not mark or not query.isascii() or len(query) > 500:
         return DASHBOARD
@@ -31,6 +34,11 @@ def way_back(wanted: str) -> str:
     if len(token) != 1 or not TOKEN.fullmatch(token[0]) or len(language) != 1 or language[0] not in LANGUAGES:
         return DASHBOARD
     return ticket_address(token[0], language[0] if "lang" in asked else None)
+
+
+def language_in(address: str) -> str | None:
+    """The language that a way back asks for."""
+    return parse_qs(address.partition("?")[2]).get("lang", [None])[0]
 
 
 def ticket_address(token: str, language: str | None = None) -> str:

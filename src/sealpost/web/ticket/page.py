@@ -13,6 +13,7 @@ from sealpost.domain.ids import is_ticket_token
 from sealpost.domain.status import Status
 from sealpost.usecases.reads.session import Session
 from sealpost.usecases.reads.ticket import TicketView, ticket
+from sealpost.usecases.reads.viewer import of_person
 from sealpost.usecases.service import Service
 from sealpost.web.pages import PageRequest, answer, chosen_language, page, render
 from sealpost.web.signin.entering import sign_in_first, signed_in
@@ -38,8 +39,8 @@ async def ticket_html(request: PageRequest, service: Service) -> Response[Any]:
 
 
 async def own_ticket(service: Service, person: Session, token: str) -> TicketView | None:
-    """The ticket, if it belongs to the person's account."""
-    return await ticket(service, person.account_id, token) if is_ticket_token(token) else None
+    """The ticket, if the person may see it."""
+    return await ticket(service, of_person(person), token) if is_ticket_token(token) else None
 
 
 def show(

@@ -8,6 +8,7 @@ from litestar import Response, post
 
 from sealpost.domain.errors import Conflict, NotFound
 from sealpost.usecases.reads.session import Session
+from sealpost.usecases.reads.viewer import of_person
 from sealpost.usecases.service import Service
 from sealpost.usecases.withdraw import withdraw
 from sealpost.web.forms import fields
@@ -37,10 +38,10 @@ async def withdraw_form(request: PageRequest, service: Serving) -> Response[Any]
 
 async def _withdraw(request: PageRequest, service: Service, person: Session, token: str) -> Response[Any]:
     try:
-        await withdraw(service, person.account_id, person.user_id, token)
+        await withdraw(service, of_person(person), person.user_id, token)
     except NotFound:
         return no_ticket(request, service, person)
     except Conflict:
         view = await own_ticket(service, person, token)
         return show(request, service, person, view, status=409) if view else no_ticket(request, service, person)
-    return redirect(service.face, ticket_address(token))
+    return redirect(service.face, ticket_address(token, chosen_language(request, person.language)))

@@ -1,0 +1,94 @@
+"""Change an account's defaults, limits and notices; what is not said stays, and tickets under way keep their terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sealpost.domain.errors import InvalidInput, NotFound
+from sealpost.domain.status import TABLE
+from sealpost.domain.timetable import check_days
+from sealpost.mail.compose import NOTICES
+from sealpost.store import people
+from sealpost.usecases.database import transaction
+from sealpost.usecases.service import Service
+
+MEGABYTE = 1_000_000
+MOST_ATTACHMENTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChange:
+    """What is to change; None: nothing.
+
+    Args:
+        reminder_days: day of the reminder.
+        expiry_days: day of the expiry.
+        max_mb: megabytes (10^6 octets) of a message, decoded; 0: the installation's.
+        max_attachments: how many a message may have; 0: the installation's.
+        notices: names of statuses (contract, section 6), separated by commas; empty: none.
+    """
+
+    reminder_days: int | None = None
+    expiry_days: int | None = None
+    max_mb: int | None = None
+    max_attachments: int | None = None
+    notices: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """What an account has; a limit of None is the installation's, ``max_decoded`` is in octets."""
+
+    reminder_days: int
+    expiry_days: int
+    max_decoded: int | None
+    max_attachments: int | None
+    notices: tuple[str, ...]
+
+
+async def change_account(service: Service, account_id: int, change: AccountChange) -> AccountSettings:
+    """What the account has after the change.
+
+    Raises:
+        InvalidInput: days, a limit or a notice that cannot be.
+        NotFound: no such account.
+    """
+    async with transaction(service) as connection:
+        row = await people.lock_account(connection, account_id)
+        if row is None:
+            raise NotFound(f"no account {account_id}")
+        new = _changed(service, row, change)
+        await people.set_days(connection, account_id, new.reminder_days, new.expiry_days)
+        await people.set_limits(connection, account_id, new.max_decoded, new.max_attachments)
+        await people.set_notices(connection, account_id, new.notices)
+        return new
+
+
+def _changed(service: Service, row: Any, change: AccountChange) -> AccountSettings:
+    reminder = row["reminder_days"] if change.reminder_days is None else change.reminder_days
+    expiry = row["expiry_days"] if change.expiry_days is None else change.expiry_days
+    check_days(reminder, expiry)
+    decoded, attachments = row["max_decoded"], row["max_attachments"]
+    if change.max_mb is not None:
+        # The installation's request limit would refuse a larger message before the account's is looked at.
+        decoded = _limit("max-mb", change.max_mb, service.limits.decoded // MEGABYTE, MEGABYTE)
+    if change.max_attachments is not None:
+        attachments = _limit("max-attachments", change.max_attachments, MOST_ATTACHMENTS, 1)
+    names = tuple(row["notices"]) if change.notices is None else _notices(change.notices)
+    return AccountSettings(reminder, expiry, decoded, attachments, names)
+
+
+def _limit(field: str, number: int, most: int, unit: int) -> int | None:
+    if not 0 <= number <= most:
+        raise InvalidInput(field, f"must be 1 to {most}, or 0 for the installation's")
+    return number * unit or None
+
+
+def _notices(text: str) -> tuple[str, ...]:
+    """The names in the order of the table, each once."""
+    asked = {name.strip() for name in text.split(",")} - {""}
+    known = [status.name for status in TABLE if status.name in NOTICES]
+    if unknown := sorted(asked - set(known)):
+        raise InvalidInput("notices", f"{', '.join(unknown)}: must be of {', '.join(known)}")
+    return tuple(name for name in known if name in asked)

@@ -1,0 +1,48 @@
+"""The page where the owner of an address lets an organisation send from it (contract 2).
+
+The link opens a page that says who asks and what it means. Only its form confirms, since mail scanners follow links.
+"""
+
+from __future__ import annotations
+
+from litestar import Response, post, route
+
+from sealpost.domain.errors import NotFound
+from sealpost.usecases.confirm_address import confirm_address
+from sealpost.usecases.reads.addresses import Asked, asked
+from sealpost.usecases.service import Service
+from sealpost.web.pages import PageRequest, Serving, chosen_language, page
+from sealpost.web.pickup.cookie import is_secret
+
+
+@route("/address/{secret:str}", http_method=["GET", "HEAD"])
+async def address_page(request: PageRequest, service: Serving) -> Response[str]:
+    """The question, or 404 for a wrong, used or dead link."""
+    found = await _asked(request, service)
+    return _show(request, service, "confirm", found) if found else _dead(request, service)
+
+
+@post("/address/{secret:str}", status_code=200)
+async def confirm_form(request: PageRequest, service: Serving) -> Response[str]:
+    """Confirms and says so. Sent twice, the second finds the link used."""
+    found = await _asked(request, service)
+    if found is None:
+        return _dead(request, service)
+    try:
+        await confirm_address(service, str(request.path_params["secret"]))
+    except NotFound:
+        return _dead(request, service)
+    return _show(request, service, "confirmed", found)
+
+
+async def _asked(request: PageRequest, service: Service) -> Asked | None:
+    secret = str(request.path_params["secret"])
+    return await asked(service, secret) if is_secret(secret) else None
+
+
+def _show(request: PageRequest, service: Service, name: str, found: Asked) -> Response[str]:
+    return page(request, service.face, f"address/{name}.html", chosen_language(request, found.language), asked=found)
+
+
+def _dead(request: PageRequest, service: Service) -> Response[str]:
+    return page(request, service.face, "address/dead_link.html", chosen_language(request), status=404)
