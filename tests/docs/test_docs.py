@@ -15,17 +15,21 @@ import pytest
 import typer
 
 from sealpost import bootstrap
+from sealpost.api.openapi import document
 from sealpost.api.send import SEND_PATH
 from sealpost.cli import demo
 from sealpost.cli.main import app as command_line
-from sealpost.domain.status import SHOWN_AS, TABLE
+from sealpost.domain.status import SHOWN_AS, TABLE, Status
 from sealpost.settings import Settings
+from sealpost.text.statuses import status_text
+from sealpost.usecases.reads.notices import CHOICES, HAPPENING, notices
 from sealpost.usecases.service import Face
+from tests.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 TEXTS = {page: page.read_text() for page in PAGES}
-MANUAL = "\n".join(text for page, text in TEXTS.items() if page.parent == ROOT / "docs")
+MANUAL = "\n".join(text for page, text in TEXTS.items() if page.parent in {ROOT / "docs", ROOT / "docs" / "api"})
 FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -128,8 +132,85 @@ def test_no_address_is_listed_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("status", TABLE, ids=lambda status: status.name)
-def test_statuses_are_listed(status: Any) -> None:
-    assert f"\n| {status.code} | `{status.name}` |" in TEXTS[ROOT / "docs" / "api.md"]
+def test_words_of_statuses(status: Status) -> None:
+    words = [status_text(status.name, language) for language in ("nl", "en", "de", "fr")]
+    assert f"\n| {status.code} | `{status.name}` | {' | '.join(words)} |\n" in TEXTS[ROOT / "docs" / "statuses.md"]
+
+
+async def test_notices_of_statuses(world: World) -> None:
+    rows = re.findall(
+        r"^\| (\d\d) \| `(\w+)` \|[^|]*\| ([^|]*) \|$", TEXTS[ROOT / "docs" / "statuses.md"], re.MULTILINE
+    )
+    assert [(int(code), name) for code, name, _ in rows] == [(status.code, status.name) for status in TABLE]
+    told = {name: notice for _, name, notice in rows}
+    default = await notices(world.service, world.alice)
+    assert {name for name, notice in told.items() if notice == "default"} == set(default)
+    assert {name for name, notice in told.items() if notice in {"default", "yes"}} == set(CHOICES)
+    assert {name for name, notice in told.items() if notice == "not yet"} == {one.name for one in TABLE} - HAPPENING
+
+
+PAGE_OF = {
+    "issueToken": "token", "revokeToken": "revoke", "send": "send", "ticketXml": "ticket-xml", "tickets": "tickets-xml",
+    "listUsers": "user", "addUser": "user", "getUser": "user", "changeUser": "user", "deleteUser": "user",
+    "inviteUser": "user", "listAddresses": "allowed-email-address", "allowAddress": "allowed-email-address",
+    "getAddress": "allowed-email-address", "disallowAddress": "allowed-email-address", "xmlSchema": "openapi", "openapi": "openapi",
+}  # fmt: skip
+DESCRIBED = document("http://127.0.0.1:8025")
+OPERATIONS = {
+    one["operationId"]: one
+    for methods in DESCRIBED["paths"].values() for one in methods.values() if isinstance(one, dict) and "operationId" in one
+}  # fmt: skip
+
+
+def page_of(operation: str) -> str:
+    return TEXTS[ROOT / "docs" / "api" / f"{PAGE_OF[operation]}.md"]
+
+
+def resolved(found: Any) -> Any:
+    while "$ref" in found:
+        found = DESCRIBED["components"][found["$ref"].split("/")[2]][found["$ref"].split("/")[3]]
+    return found
+
+
+def field_names(schema: Any, prefix: str = "") -> Iterator[str]:
+    """The members of a request as a page writes them, such as ``attachments[].attachment``."""
+    for name, one in resolved(schema).get("properties", {}).items():
+        yield prefix + name
+        yield from field_names(resolved(one).get("items", {}), f"{name}[].")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_fields_and_parameters_are_explained(operation: str) -> None:
+    described = OPERATIONS[operation]
+    content = described.get("requestBody", {}).get("content", {})
+    names = [name for one in content.values() for name in field_names(one["schema"])]
+    names += [resolved(one)["name"] for one in described.get("parameters", ()) if resolved(one)["in"] != "header"]
+    alone = {"ticket_token"} if operation == "tickets" else set[str]()  # the other page's
+    assert [
+        name
+        for name in names
+        if name not in alone and f"`{name}`" not in page_of(operation) and f"{{{name}}}" not in page_of(operation)
+    ] == []
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_refusal_is_explained(operation: str) -> None:
+    rows = re.findall(r"^\| ([\d, ]+) \|", page_of(operation).partition("## Refusals")[2], re.MULTILINE)
+    told = {code for row in rows for code in row.split(", ")}
+    refusals = {code for code in OPERATIONS[operation]["responses"] if code >= "400"}
+    refusals -= {"404"} if operation == "tickets" else set()  # only with ticket_token
+    assert refusals <= told
+    # A page of several calls tells of all together; one that says more than any of its calls is wrong.
+    together = {
+        code for one, page in PAGE_OF.items() if page == PAGE_OF[operation] for code in OPERATIONS[one]["responses"]
+    }
+    assert told <= together | {"405"}
+
+
+def test_every_call_has_a_page() -> None:
+    assert set(PAGE_OF) == set(OPERATIONS)
+    named = {ROOT / "docs" / "api" / f"{page}.md" for page in [*PAGE_OF.values(), "ticket-html"]}
+    assert named == set((ROOT / "docs" / "api").glob("*.md"))
 
 
 def test_kinds_that_share_a_number_are_listed() -> None:

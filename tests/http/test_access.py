@@ -221,7 +221,7 @@ ERRORS: list[tuple[Exception, int, str]] = [
     (TooSlow("late"), 408, "late"),
     (UnsupportedMediaType("not JSON"), 415, "not JSON"),
     (NotFoundException("/p/a-secret"), 404, ""),
-    (MethodNotAllowedException(headers={"allow": "GET", "x-inner": "no"}), 405, ""),
+    (MethodNotAllowedException(headers={"allow": "GET", "x-inner": "no"}), 405, "allowed: GET, HEAD"),
     (HTTPException("odd", status_code=599), 500, "internal error"),
     (RuntimeError("password=hunter2"), 500, "internal error"),
     (KeyError("\ud800"), 500, "internal error"),

@@ -64,7 +64,9 @@ async def test_charlie_sees_nothing(site: Site) -> None:
                     for word in (*HIDDEN, secret):
                         assert word not in answer.text, f"{method} {address} shows {word}"
                     if method == "POST" and answer.status_code < 400:
-                        assert path.startswith(("/signin", "/oauth")), f"{method} {address} was taken"
+                        assert path.startswith(("/signin", "/oauth", "/dashboard/notices")), (
+                            f"{method} {address} was taken"
+                        )
         assert walked > 100
     assert await site.world.kinds(token) == ["submitted", "announcement_offered", "announcement_accepted"]
 

@@ -19,6 +19,7 @@ OTHERS = [language for language in LANGUAGES if language != SOURCE]
 # The one list of texts that are the same as in English.
 SAME = {
     "nl": {
+        "%(label)s: %(value)s",
         "%(number)s B",
         "%(number)s MB",
         "%(number)s kB",
@@ -30,6 +31,7 @@ SAME = {
         "code %(number)s",
     },
     "de": {
+        "%(label)s: %(value)s",
         "%(number)s B",
         "%(number)s MB",
         "%(number)s kB",

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sealpost.api.openapi import document
+from sealpost.api.send import SEND_PATH
 from sealpost.domain.content import Part
 from sealpost.domain.status import TABLE, status_of
 from sealpost.usecases.activate import Invitation
@@ -24,6 +26,7 @@ from sealpost.web.dashboard.tickets import FILTERS
 from sealpost.web.inbox.mails import read_mail
 from sealpost.web.inbox.pane import FRAMED
 from sealpost.web.pickup.landing import Visit
+from sealpost.web.reference.view import reference
 
 AT = datetime(2026, 11, 23, 10, 15, 2, tzinfo=UTC)
 ZONE = ZoneInfo("Europe/Amsterdam")
@@ -114,6 +117,10 @@ ROWS = tuple(
     for name, kind, own in (("Bob", "announcement_failed", ""), ("", "submitted", "2026-1"))
 )
 ASKED = Asked("desk@example.org", f"Alice {HOSTILE}", "en", AT, ZONE)
+DOCUMENT = document(FACE.base_url)
+# One operation, and no error whose words a page has too: they are English on this page.
+SENDING = {**DOCUMENT, "paths": {SEND_PATH: DOCUMENT["paths"][SEND_PATH]}}
+DOCUMENT["components"]["responses"].pop("NotFound")
 INVITATION = Invitation("alice@example.org", "Alice Incasso N.V.", "en", AT, ZONE)
 
 
@@ -146,6 +153,7 @@ def pages(language: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for view in ("html", "text", "source"):
         yield f"inbox, {view}", "inbox/inbox.html", inbox | {"view": view}
     yield "inbox, list", "inbox/inbox.html", inbox | {"mail": None, "view": "text"}
+    yield "reference", "reference/reference.html", {"reference": reference(SENDING)}
     yield "inbox, empty", "inbox/inbox.html", inbox | {"mail": None, "mails": [], "view": "text"}
 
 

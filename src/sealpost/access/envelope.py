@@ -114,11 +114,19 @@ def headers_of(error: Exception, status: int) -> tuple[tuple[bytes, bytes], ...]
     if isinstance(error, Refusal):
         return error.headers
     if isinstance(error, HTTPException) and error.headers:
-        pairs = ((name.lower().encode(), value.encode()) for name, value in error.headers.items())
-        return tuple(pair for pair in pairs if pair[0] in NAMED)
+        pairs = ((name.lower().encode(), value) for name, value in error.headers.items())
+        return tuple(
+            (name, (with_head(value) if name == b"allow" else value).encode()) for name, value in pairs if name in NAMED
+        )
     if isinstance(error, KeyBusy):
         return ((b"retry-after", b"1"),)
     return ((b"retry-after", RETRY_AFTER),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
+
+
+def with_head(allow: str) -> str:
+    """The methods of an ``Allow`` header of the framework, which does not know that HEAD is taken as GET."""
+    methods = sorted({name.strip() for name in allow.split(",")} | ({"HEAD"} if "GET" in allow else set()))
+    return ", ".join(methods)
 
 
 def log_fault(error: Exception, status: int, transaction_id: str) -> None:
@@ -142,4 +150,7 @@ def _info(error: Exception, status: int) -> str:
         return "internal error"
     if isinstance(error, ContentUnavailable):
         return "storage is unavailable"
-    return "" if isinstance(error, HTTPException) else str(error)
+    if isinstance(error, HTTPException):
+        allow = (error.headers or {}).get("allow") or (error.headers or {}).get("Allow")
+        return f"allowed: {with_head(allow)}" if allow else ""
+    return str(error)

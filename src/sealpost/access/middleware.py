@@ -13,7 +13,8 @@ from typing import Any
 
 from sealpost.access import access_log
 from sealpost.access.envelope import Answer, envelope, log_fault
-from sealpost.access.refusals import Disconnected
+from sealpost.access.refusals import Disconnected, TooSlow
+from sealpost.access.request_head import check_head
 from sealpost.access.request_id import assign
 from sealpost.domain.errors import InvalidInput, TooLarge
 
@@ -28,6 +29,7 @@ Told = Callable[[Scope], Headers]
 
 API_VERSION = (b"api-version", b"1")
 SMALL_BODY = 65_536
+BODY_SECONDS = 60.0  # longest time for a small body; apps that take large ones watch over them themselves
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 # How long, and how much of, a body that nobody wants is read on after the answer. A caller that writes everything
 # before it reads would else find its connection reset and the answer lost (RFC 9112, section 9.6).
@@ -82,6 +84,7 @@ class Exchange:
         self._received = 0
         self._whole = self._gone = self._started = self._closing = False
         self._status = access_log.GONE
+        self._waiting: Message | None = None
         # HEAD is GET whose body is left out (RFC 9110, section 9.3.2), for every address.
         self._scope: Scope = {**scope, "method": "GET"} if self._head else scope
         self._id = assign(self._scope)
@@ -89,7 +92,10 @@ class Exchange:
     async def run(self, app: App, failure: Failure) -> None:
         """Lets the app answer; answers for it where it raises."""
         try:
+            check_head(self._scope)
             self._admit(declared_length(self._scope["headers"]))
+            if not self._whole and self._limit == SMALL_BODY:
+                self._waiting = await self._small_body()
             await app(self._scope, self.receive, self.send)
         except Disconnected:
             self._gone = True
@@ -105,12 +111,34 @@ class Exchange:
         if declared is not None and declared > self._limit:
             raise self._too_large()
 
+    async def _small_body(self) -> Message:
+        """The whole of a small body before the app begins.
+
+        The framework has no time-out, and takes a caller that leaves for a fault of ours.
+
+        Raises:
+            TooLarge, TooSlow, Disconnected: it is not to be had.
+        """
+        pieces: list[bytes] = []
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while not self._whole:
+                    pieces.append((await self.receive()).get("body", b""))
+                    if self._gone:
+                        raise Disconnected
+        except TimeoutError:
+            raise TooSlow("the body did not arrive in time") from None
+        return {"type": "http.request", "body": b"".join(pieces), "more_body": False}
+
     async def receive(self) -> Message:
         """The app's receive: counts octets and notices when the caller leaves.
 
         Raises:
             TooLarge: a body of undeclared length grew past the limit.
         """
+        if self._waiting is not None:
+            message, self._waiting = self._waiting, None
+            return message
         message = await self._receive()
         self._note(message)
         if self._received > self._limit:
@@ -181,6 +209,7 @@ def declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
         return None
     if not lengths:
         return 0
-    if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > 18:
+    length = lengths[0].strip(b" \t")  # blanks around a value are no part of it
+    if len(lengths) > 1 or not length.isdigit() or len(length) > 18:
         raise InvalidInput("Content-Length", "is not one number")
-    return int(lengths[0])
+    return int(length)

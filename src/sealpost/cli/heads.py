@@ -22,7 +22,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - uvicorn's own signature
         super().connection_made(transport)
-        self._in_head, self._ended, self._came = True, False, 0
+        self._inside, self._moved, self._came = False, False, 0
         self._timer: asyncio.TimerHandle | None = None
         self._watch()
 
@@ -32,30 +32,30 @@ class BoundedHeads(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Lets the parser read on, and looks whether a head is still open afterwards."""
-        self._ended = False
+        self._moved = False
         super().data_received(data)
-        if not self._in_head or self.transport.is_closing():
+        if self.transport.is_closing() or (self._inside and not self.cycle.response_complete):
             return
-        # A piece in which a head ended says nothing about the next one; only further pieces are counted.
-        self._came = 0 if self._ended else self._came + len(data)
+        # A piece in which a head began or ended says little about the size of the next; only further ones are counted.
+        self._came = 0 if self._inside or self._moved else self._came + len(data)
         if self._came > LARGEST:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        elif self._timer is None:
+        elif self._timer is None:  # uvicorn's own timer for idle connections ended with the first octet
             self._watch()
+
+    def on_message_begin(self) -> None:
+        """The first octet of a head."""
+        self._inside, self._moved = False, True
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Checks what came in few pieces, before the application sees it."""
-        self._in_head, self._ended, self._came = False, True, 0
+        self._inside, self._moved = True, True
         self._unwatch()
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > LARGEST or len(self.headers) > MOST_HEADERS:
             raise httptools.HttpParserError("the head is too large")
         super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """What follows is the next request's head."""
-        self._in_head = True
-        super().on_message_complete()
 
     def _watch(self) -> None:
         self._timer = self.loop.call_later(SECONDS, self._refuse, HTTPStatus.REQUEST_TIMEOUT)

@@ -64,6 +64,8 @@ def address(field: str, text: str) -> Address:
     if not at:
         raise InvalidInput(field, "is not an e-mail address")
     local = unicodedata.normalize("NFC", local)
+    if "=?" in local:  # no mail of ours could be sent to it: a credulous reader would decode it (RFC 2047)
+        raise InvalidInput(field, "has an encoded word before the @")
     if len(local.encode()) > LOCAL_OCTETS or not all(ATEXT.fullmatch(atom) for atom in local.split(".")):
         raise InvalidInput(field, "is not an e-mail address (before the @)")
     if any(character.isspace() or unicodedata.category(character) in {"Cf", "Cn", "Co"} for character in local):

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sealpost.domain.errors import InvalidInput, NotFound
-from sealpost.domain.status import TABLE
 from sealpost.domain.timetable import check_days
-from sealpost.mail.compose import NOTICES
 from sealpost.store import people
 from sealpost.usecases.database import transaction
+from sealpost.usecases.reads.notices import CHOICES
 from sealpost.usecases.service import Service
 
 MEGABYTE = 1_000_000
@@ -88,7 +87,6 @@ def _limit(field: str, number: int, most: int, unit: int) -> int | None:
 def _notices(text: str) -> tuple[str, ...]:
     """The names in the order of the table, each once."""
     asked = {name.strip() for name in text.split(",")} - {""}
-    known = [status.name for status in TABLE if status.name in NOTICES]
-    if unknown := sorted(asked - set(known)):
-        raise InvalidInput("notices", f"{', '.join(unknown)}: must be of {', '.join(known)}")
-    return tuple(name for name in known if name in asked)
+    if unknown := sorted(asked - set(CHOICES)):
+        raise InvalidInput("notices", f"{', '.join(unknown)}: must be of {', '.join(CHOICES)}")
+    return tuple(name for name in CHOICES if name in asked)

@@ -20,10 +20,11 @@ from sealpost.domain.content import BODY, Part, file_name, media_type
 from sealpost.domain.errors import InvalidInput, TooLarge
 from sealpost.domain.parties import paragraph
 from sealpost.mail.html_body import check_html, is_html
+from sealpost.usecases.fields import header
 from sealpost.usecases.service import Limits, Service
 from sealpost.usecases.submit_message import Attachment
 
-HEAD = 16
+HEAD, FILE_NAME = 16, 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def _body(limits: Limits, text: str) -> tuple[Part, bytes]:
 
 def _part(index: int, attachment: Attachment, head: bytes, size: int, sha256: bytes) -> Part:
     field = f"attachments[{index}]"
-    name = file_name(f"{field}.attachment_name", attachment.name)
+    name = file_name(f"{field}.attachment_name", header(f"{field}.attachment_name", attachment.name, FILE_NAME))
     return Part(name, media_type(f"{field}.attachment_type", attachment.content_type, head), size, sha256)
 
 

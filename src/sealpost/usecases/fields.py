@@ -58,10 +58,10 @@ def read_fields(message: SubmitMessage, rules: Rules, service: Service) -> Field
     now = service.clock.now()
     return Fields(
         sender=address("sender_email", message.sender_email),
-        sender_name=_header("sender_real_name", message.sender_name, NAME),
+        sender_name=header("sender_real_name", message.sender_name, NAME),
         recipient=address("recipient_email", message.recipient_email),
-        recipient_name=_header("recipient_name", message.recipient_name, NAME, empty=True),
-        subject=_header("subject", message.subject, SUBJECT),
+        recipient_name=header("recipient_name", message.recipient_name, NAME, empty=True),
+        subject=_subject(message),
         language=pick_language(message.language, rules.language),
         own_id=line("x-own-id", message.own_id, OWN, empty=True),
         own_guid=line("x-own-guid", message.own_guid, OWN, empty=True),
@@ -82,11 +82,26 @@ def _days(rules: Rules, reminder_days: int | None, expiry_days: int | None) -> t
     return reminder, expiry
 
 
-def _header(field: str, text: str, longest: int, *, empty: bool = False) -> str:
-    """A line that will stand in a mail header: refused now rather than when the mail is built."""
+def _subject(message: SubmitMessage) -> str:
+    """The subject; an announcement's has the sender's name before it, and the two together must be harmless too."""
+    subject = header("subject", message.subject, SUBJECT)
+    _check_encoded("subject", f"{message.sender_name}: {subject}")
+    return subject
+
+
+def header(field: str, text: str, longest: int, *, empty: bool = False) -> str:
+    """A line that will stand in a mail header: refused now rather than when the mail is built.
+
+    Raises:
+        InvalidInput: naming ``field``; as ``line``, or an encoded word in it hides a control character.
+    """
     text = line(field, text, longest, empty=empty)
+    _check_encoded(field, text)
+    return text
+
+
+def _check_encoded(field: str, text: str) -> None:
     try:
         check_header_text(field, text)
     except UnsafeMail:
         raise InvalidInput(field, "has an encoded control character") from None
-    return text

@@ -11,6 +11,8 @@ from urllib.parse import parse_qs
 from litestar import Response
 from litestar.exceptions import HTTPException
 
+from sealpost.access.envelope import with_head
+from sealpost.access.refusals import Refusal
 from sealpost.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, TooLarge, Unavailable
 from sealpost.usecases.service import Face
 from sealpost.web.pages import READ, PageRequest, answer, chosen_language, render, switches
@@ -65,6 +67,8 @@ def status_of(error: Exception) -> int:
     """The HTTP status of an error; 500 for whatever is our own fault."""
     if isinstance(error, HTTPException):
         return error.status_code
+    if isinstance(error, Refusal):
+        return error.status
     return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
 
 
@@ -95,4 +99,8 @@ def _allowed(error: Exception) -> dict[str, str]:
     told = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if isinstance(error, Unavailable):
         told["Retry-After"] = "5"
-    return {name: value for name, value in told.items() if name.lower() in {"allow", "retry-after"}}
+    return {
+        name: with_head(value) if name.lower() == "allow" else value
+        for name, value in told.items()
+        if name.lower() in {"allow", "retry-after"}
+    }

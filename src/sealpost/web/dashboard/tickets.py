@@ -15,7 +15,7 @@ from sealpost.web.pages import PageRequest, Serving, chosen_language, page, redi
 from sealpost.web.signin.entering import sign_in_first, signed_in
 from sealpost.web.signin.way_back import DASHBOARD
 
-FILTERS = ("status", "campaign", "own_id", "own_guid")
+FILTERS = ("status", "campaign", "x-own-id", "x-own-guid")  # the names of the XML interface
 LONGEST = 200
 
 
@@ -26,7 +26,7 @@ async def home(service: Serving) -> Response[str]:
 
 @route("/dashboard", http_method=["GET", "HEAD"])
 async def dashboard(request: PageRequest, service: Serving) -> Response[Any]:
-    """A page of the list; ``status``, ``campaign``, ``own_id`` and ``own_guid`` narrow it."""
+    """A page of the list; ``status``, ``campaign``, ``x-own-id`` and ``x-own-guid`` narrow it."""
     person = await signed_in(request, service)
     if person is None:
         return sign_in_first(service, DASHBOARD)
@@ -67,6 +67,6 @@ def _wanted(chosen: dict[str, str]) -> Wanted:
     return Wanted(
         status=status,
         campaign=chosen.get("campaign"),
-        own_id=chosen.get("own_id"),
-        own_guid=chosen.get("own_guid"),
+        own_id=chosen.get("x-own-id"),
+        own_guid=chosen.get("x-own-guid"),
     )

@@ -13,7 +13,7 @@ from typing import Any
 from sealpost.web.reference.text import Line, line
 
 OURS = "sealpost"
-FORMATS = {"idn-email": "e-mail address", "date": "date", "date-time": "time in UTC", "uri": "address", "uuid": "UUID"}
+FORMATS = {"idn-email": "e-mail", "date": "date", "date-time": "UTC", "uri": "URL", "uuid": "UUID"}
 Node = Any
 """A part of the description: whatever JSON can hold."""
 
@@ -88,7 +88,7 @@ def row(document: Node, name: str, schema: Node, told: Node, *, required: bool, 
 
 
 def kind(document: Node, schema: Node) -> str:
-    """Type and limits of a value, in words: ``string or null, at most 200 characters``."""
+    """Type and limits of a value, in few words: ``string or null, ≤ 200 characters``."""
     values = schema.get("enum", [schema["const"]] if "const" in schema else [])
     if values:
         return ", ".join(json.dumps(value) for value in values)
@@ -118,6 +118,6 @@ def _range(least: int | None, most: int | None, unit: str) -> Iterator[str]:
     if least is not None and most is not None and least != 0:
         yield f"{least} to {most:,}{unit}"
     elif most is not None:
-        yield f"at most {most:,}{unit}"
+        yield f"≤ {most:,}{unit}"
     elif least is not None:
-        yield f"at least {least}{unit}"
+        yield f"≥ {least}{unit}"

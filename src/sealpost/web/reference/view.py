@@ -63,6 +63,7 @@ class Reference:
     """The whole page.
 
     Args:
+        mark: of what is an addition of this service.
         meaning: what holds for every operation.
         ways: the security schemes.
         headers: of answers.
@@ -71,7 +72,7 @@ class Reference:
         problems: every kind of error, with an example each.
     """
 
-    title: str
+    mark: str
     meaning: Paragraphs
     ways: tuple[tuple[str, Line], ...]
     headers: tuple[Row, ...]
@@ -87,22 +88,24 @@ def reference(document: Node) -> Reference:
         document: OpenAPI 3.1, as ``/openapi.json`` gives it.
     """
     parts = document["components"]
+    problems = tuple(_problem(document, one) for one in parts["responses"].values())
     return Reference(
-        title=document["info"]["title"],
+        mark=OURS,
         meaning=paragraphs(document["info"]["description"]),
         ways=tuple((name, line(way["description"])) for name, way in parts["securitySchemes"].items()),
         headers=tuple(
             row(document, name, one["schema"], one, required=one["required"]) for name, one in parts["headers"].items()
         ),
         groups=tuple(_group(document, tag) for tag in document["tags"]),
-        problem=tuple(members(document, parts["schemas"]["Problem"])),
-        problems=tuple(_problem(document, one) for one in parts["responses"].values()),
+        problem=problems[0].members,
+        problems=problems,
     )
 
 
 def _group(document: Node, tag: Node) -> Group:
     operations = tuple(_operations(document, tag["name"]))
-    return Group(tag["name"].lower().replace(" ", "-"), tag["name"], paragraphs(tag["description"]), operations)
+    anchor = "about-" + tag["name"].lower().replace(" ", "-")  # an operation may have the same name
+    return Group(anchor, tag["name"], paragraphs(tag["description"]), operations)
 
 
 def _operations(document: Node, tag: str) -> Iterator[Operation]:
