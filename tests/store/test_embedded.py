@@ -118,7 +118,7 @@ async def test_a_living_strangers_number_in_the_lock_files_stops_nothing(tmp_pat
         while _postmaster(place.cluster) is not None:
             await asyncio.sleep(0.02)
     # Of the server's own account, and not a parent of it: others PostgreSQL does not take for a postmaster.
-    stranger = subprocess.Popen(["/bin/sleep", "100"], **place.account.run_as)
+    stranger = subprocess.Popen(["/bin/sleep", "100"], **place.account.run_as)  # noqa: ASYNC220 - it only sleeps
     try:
         for file in (place.cluster / "postmaster.pid", place.socket / ".s.PGSQL.5432.lock"):
             _, rest = file.read_text().split("\n", 1)
