@@ -19,8 +19,8 @@ def check_days(reminder_days: int, expiry_days: int) -> None:
         raise InvalidInput("reminder_days", "must be at least 1")
     if expiry_days > MAX_EXPIRY_DAYS:
         raise InvalidInput("expiry_days", f"must be at most {MAX_EXPIRY_DAYS}")
-    if expiry_days < 2:
-        raise InvalidInput("expiry_days", "must be at least 2")
+    if expiry_days < 1:
+        raise InvalidInput("expiry_days", "must be larger than reminder_days")
     if reminder_days >= expiry_days:
         raise InvalidInput("reminder_days", "must be smaller than expiry_days")
 
