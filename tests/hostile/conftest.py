@@ -101,7 +101,7 @@ async def _furnished(site: Site) -> Known:
         await site.sign_in(browser)
         session = browser.cookies["session"]
     async with site.client() as program:
-        for path, address in (("/api/user/", "ann@example.org"), ("/allowed_email_address/", "arno@example.org")):
+        for path, address in (("/api/user/", "bob@example.org"), ("/allowed_email_address/", "shared@example.org")):
             assert (await program.post(path, json={"email_address": address}, headers=admin)).status_code == 201
     await world.work_off()
     known = Known(
@@ -113,7 +113,7 @@ async def _furnished(site: Site) -> Known:
         token=token,
         user=world.alice_user,
     )
-    return replace(known, activation=_link(site, "ann@example.org"), confirmation=_link(site, "arno@example.org"))
+    return replace(known, activation=_link(site, "bob@example.org"), confirmation=_link(site, "shared@example.org"))
 
     return basic(site.world.alice_client.name, site.world.alice_client.secret)["Authorization"]
 

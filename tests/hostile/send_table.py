@@ -162,8 +162,8 @@ def _bodies(known: Known) -> Iterator[Case]:
         yield _refused(known, field, text, written(text, number))
     taken = [
         *marked(HARMLESS),
-        "a\r\n.\r\nMAIL FROM:<eve@evil.example>",
-        "a\n\nBcc: eve@evil.example",
+        "a\r\n.\r\nMAIL FROM:<charlie@evil.example>",
+        "a\n\nBcc: charlie@evil.example",
         "From eve",
         "tab\there",
         "مرحبا \u202b\u202c",

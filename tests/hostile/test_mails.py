@@ -162,7 +162,7 @@ async def follow(world: World, values: dict[str, str], box: str, language: str, 
     world.mailbox.mails.clear()
     await world.work_off()
     secret = world_secret(world)
-    await decide(world.service, token, [secret], decision, "No\r\nBcc: eve@evil.example", ACT)
+    await decide(world.service, token, [secret], decision, "No\r\nBcc: charlie@evil.example", ACT)
     await world.work_off()
     kinds = await world.kinds(token)
     assert "announcement_accepted" in kinds, values

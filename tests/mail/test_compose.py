@@ -76,7 +76,7 @@ def compose(kind: str, language: str, *, demo: bool = False, **changes: Any) -> 
         dates: dict[str, Any] = {"submitted_at": at(22), "expire_at": at(28), "remind_at": at(26), "parts": parts}
         return composer.confirmation(ConfirmationView(**recipient | dates | changes))
     if kind in LETTERS:
-        invited: dict[str, Any] = {"language": language, "account_name": "Example B.V.", "email": "carol@example.org"}
+        invited: dict[str, Any] = {"language": language, "account_name": "Example B.V.", "email": "charlie@example.org"}
         invited |= {"link": LINK, "valid_until": at(28), "zone": ZONE} | changes
         if kind == "invitation":
             return composer.invitation(InvitationView(**invited))
@@ -156,7 +156,7 @@ def test_languages_differ(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_text_and_html_tell_the_same(kind, language):
     mail, seen = compose(kind, language), look(compose(kind, language).html)
-    told = ["K.Zk3vQ9pR7mX2sL8tYb4wHd"] if kind not in LETTERS else ["carol@example.org", "Example B.V."]
+    told = ["K.Zk3vQ9pR7mX2sL8tYb4wHd"] if kind not in LETTERS else ["charlie@example.org", "Example B.V."]
     told += ["Uw bezwaar"] if kind not in {"hidden", *LETTERS} else []
     told += ["9d" * 32, "8b" * 32] if kind in {"content", "html", "too_large", "confirmation"} else []
     told += ["post.example/genuine", "post.example"] if kind in {"announcement", "reminder", "hidden"} else []

@@ -15,7 +15,7 @@ ENDS = [
     "\n.\n", "\n.\r\n", "\n.\r", "\r.\r", "\r.\n", "\r.\r\n", "\r\n.\n", "\r\n.\r", "\r\n.\r\n", "\r\n\0.\r\n",
     "\r\n.\0\r\n", "\n\n.\n\n", "\r\n..\r\n", "\x85.\x85", "\u2028.\u2028",
 ]  # fmt: skip
-SECOND = "MAIL FROM:<eve@example.org>{0}RCPT TO:<charlie@example.com>{0}DATA{0}Subject: smuggled{0}{0}Hi{1}"
+SECOND = "MAIL FROM:<charlie@example.org>{0}RCPT TO:<charlie@example.com>{0}DATA{0}Subject: smuggled{0}{0}Hi{1}"
 
 
 async def nothing() -> None:

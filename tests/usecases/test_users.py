@@ -27,7 +27,7 @@ from sealpost.usecases.throttle import Throttle
 from sealpost.usecases.user_fields import UserFields
 from tests.world import PASSWORD, World, links_in
 
-ANN = "ann@example.org"
+BOB = "bob@example.org"
 Eventually = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
 
@@ -36,14 +36,14 @@ def fresh_throttle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signing, "_throttle", Throttle())
 
 
-def secrets(world: World, email: str = ANN) -> list[str]:
+def secrets(world: World, email: str = BOB) -> list[str]:
     links = [link for mail in world.mailbox.to(email) for link in links_in(mail) if "/activate/" in link]
     return [link.rsplit("/", 1)[1] for link in links]
 
 
 async def invited(world: World, mails: int = 1) -> int:
-    """Ann's id; she has so many activation mails."""
-    user = await add_user(world.service, world.alice, UserFields(ANN))
+    """Bob's id; she has so many activation mails."""
+    user = await add_user(world.service, world.alice, UserFields(BOB))
     await world.work_off()
     for _ in range(mails - 1):
         world.clock.real_at += timedelta(minutes=5)
@@ -97,7 +97,7 @@ async def test_a_link_of_a_suspended_account_is_dead(world: World) -> None:
 
 
 async def test_of_two_last_administrators_deleted_at_once_one_stays(world: World) -> None:
-    second = await found_user(world.service, world.alice, ANN, PASSWORD, "administrator")
+    second = await found_user(world.service, world.alice, BOB, PASSWORD, "administrator")
     idle = await add_user(world.service, world.alice, UserFields("idle@example.org"), "administrator")
     tries = [delete_user(world.service, world.alice, user) for user in (world.alice_user, second)]
     assert sorted(await asyncio.gather(*map(outcome, tries))) == ["PreconditionFailed", "done"]
@@ -105,7 +105,7 @@ async def test_of_two_last_administrators_deleted_at_once_one_stays(world: World
 
 
 async def test_the_second_of_two_administrators_waits_for_the_first(world: World, eventually: Eventually) -> None:
-    second = await found_user(world.service, world.alice, ANN, PASSWORD, "administrator")
+    second = await found_user(world.service, world.alice, BOB, PASSWORD, "administrator")
     async with transaction(world.service) as connection:
         assert len(await users.lock_with_administrators(connection, world.alice, second)) == 2
         await users.delete(connection, second, world.clock.now(), world.clock.real())
@@ -116,7 +116,7 @@ async def test_the_second_of_two_administrators_waits_for_the_first(world: World
 
 async def test_of_users_added_at_once_with_one_address_one_is(world: World) -> None:
     results = await asyncio.gather(
-        *(outcome(add_user(world.service, account, UserFields(ANN))) for account in [world.alice, world.charlie] * 4)
+        *(outcome(add_user(world.service, account, UserFields(BOB))) for account in [world.alice, world.charlie] * 4)
     )
     assert sorted(results) == ["PreconditionFailed"] * 7 + ["done"]
     await world.work_off()
@@ -124,12 +124,12 @@ async def test_of_users_added_at_once_with_one_address_one_is(world: World) -> N
 
 
 async def test_no_user_without_an_account(world: World) -> None:
-    assert await outcome(add_user(world.service, 1, UserFields(ANN))) == "NotFound"
+    assert await outcome(add_user(world.service, 1, UserFields(BOB))) == "NotFound"
 
 
 async def test_a_mail_made_during_a_change_goes_to_the_new_address(world: World, eventually: Eventually) -> None:
     """Else its link, read from the old mailbox, would activate somebody else's address."""
-    user = await add_user(world.service, world.alice, UserFields(ANN))
+    user = await add_user(world.service, world.alice, UserFields(BOB))
     async with transaction(world.service) as connection:
         row = await users.lock(connection, world.alice, user)
         new = users.Details("bea@example.org", "bea@example.org", row["username"])
@@ -142,7 +142,7 @@ async def test_a_mail_made_during_a_change_goes_to_the_new_address(world: World,
 
 
 async def test_a_change_ends_a_link_that_is_being_made(world: World, eventually: Eventually) -> None:
-    user = await add_user(world.service, world.alice, UserFields(ANN))
+    user = await add_user(world.service, world.alice, UserFields(BOB))
     secret = "s" * 43
     async with transaction(world.service) as connection:
         # What the mail's own transaction does, and has not committed yet.
@@ -174,7 +174,7 @@ async def test_a_change_back_during_a_change_ends_the_links_of_the_one_between(
     world: World, eventually: Eventually
 ) -> None:
     """Else the owner of the address between could activate the first."""
-    user = await add_user(world.service, world.alice, UserFields(ANN))
+    user = await add_user(world.service, world.alice, UserFields(BOB))
     secret = "s" * 43
     async with transaction(world.service) as connection:
         row = await users.lock(connection, world.alice, user)
@@ -184,9 +184,9 @@ async def test_a_change_back_during_a_change_ends_the_links_of_the_one_between(
         await users.deactivate(connection, user, world.clock.real())
         until = world.clock.real() + timedelta(days=7)
         await people.add_user_link(connection, sha256(secret.encode()), user, until)
-        changing = asyncio.create_task(change_user(world.service, world.alice, user, UserFields(ANN)))
+        changing = asyncio.create_task(change_user(world.service, world.alice, user, UserFields(BOB)))
         await eventually(lambda: somebody_waits(world))
-    assert (await changing).email_address == ANN
+    assert (await changing).email_address == BOB
     assert await invitation(world.service, secret) is None
 
 
@@ -194,7 +194,7 @@ async def test_a_change_back_during_a_change_ends_the_links_of_the_one_between(
 async def test_a_password_that_is_being_checked_when_the_user_goes(
     world: World, monkeypatch: pytest.MonkeyPatch, meanwhile: str
 ) -> None:
-    user = await found_user(world.service, world.alice, ANN, PASSWORD, "user")
+    user = await found_user(world.service, world.alice, BOB, PASSWORD, "user")
 
     async def right_but_late(*_: Any) -> bool:
         match meanwhile:
@@ -207,7 +207,7 @@ async def test_a_password_that_is_being_checked_when_the_user_goes(
         return True
 
     monkeypatch.setattr(signing, "matches", right_but_late)
-    assert await sign_in(world.service, ANN, PASSWORD, "192.0.2.1") is None
+    assert await sign_in(world.service, BOB, PASSWORD, "192.0.2.1") is None
     assert await world.service.pool.fetchval("select count(*) from sessions") == 0
 
 
@@ -219,6 +219,6 @@ async def test_activating_ends_older_sessions(world: World) -> None:
         "insert into sessions values (sha256($1), $2, $3, $4)",
         stale.encode(), user, world.clock.real() + timedelta(hours=1), world.clock.real(),
     )  # fmt: skip
-    new = await activate(world.service, secret, PASSWORD, "Ann")
+    new = await activate(world.service, secret, PASSWORD, "Bob")
     assert await session(world.service, stale) is None
     assert (await session(world.service, new)) is not None

@@ -144,11 +144,11 @@ async def test_refusing_by_keyboard_without_scripts(quiet_site: Site, chromium: 
         await press_enter(page)
         await seen(page, 200, "Refuse this registered e-mail?")
         await tab_to(page, "#reason")
-        await page.keyboard.type("Not mine.\nAsk Ann <ann@example.com>.")
+        await page.keyboard.type("Not mine.\nAsk Bob <bob@example.com>.")
         await tab_to(page, "#confirm")
         await press_enter(page)
         await seen(page, 200, "You have refused this registered e-mail")
-        assert await page.inner_text(".words") == "Not mine.\nAsk Ann <ann@example.com>."
+        assert await page.inner_text(".words") == "Not mine.\nAsk Bob <bob@example.com>."
         assert await page.locator("button").count() == 0, "nothing to download, nothing left to decide"
     assert (await quiet_site.world.kinds(mail.token)).count("refused") == 1
 
@@ -289,7 +289,7 @@ async def furnished(dsn: str, folder: Path, language: str) -> AsyncGenerator[tup
             mails[state] = await mailed(site, recipient_language=language, recipient_name="Bob")
             if state == "expired":
                 site.world.clock.advance(days=13)
-        await add_user(site.world.service, site.world.alice, UserFields("ann@example.org"))
+        await add_user(site.world.service, site.world.alice, UserFields("bob@example.org"))
         await site.world.work_off()
         await keep_mail(site.world.service, *site.world.mailbox.mails[0])
         yield site, mails
@@ -320,7 +320,7 @@ async def recipient_pages(page: Page, site: Site, mails: dict[str, Mailed], lang
 
 async def sender_pages(page: Page, site: Site, mails: dict[str, Mailed], language: str) -> AsyncGenerator[str]:
     """The same for a sender; then what the recipient sees of a withdrawal."""
-    (invited,) = (link for link in links_in(site.world.mailbox.to("ann@example.org")[0]) if "/activate/" in link)
+    (invited,) = (link for link in links_in(site.world.mailbox.to("bob@example.org")[0]) if "/activate/" in link)
     for name, link in (("activation", invited), ("sign in", f"{site.base_url}/signin")):
         await page.goto(f"{link}?lang={language}")
         yield name

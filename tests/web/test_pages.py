@@ -266,16 +266,16 @@ async def test_withdrawing_asks_once_more(world: World, site: httpx2.AsyncClient
 
 
 async def test_activating(world: World, site: httpx2.AsyncClient) -> None:
-    await add_user(world.service, world.alice, UserFields("ann@example.org"))
+    await add_user(world.service, world.alice, UserFields("bob@example.org"))
     await world.work_off()
-    (mail,) = world.mailbox.to("ann@example.org")
+    (mail,) = world.mailbox.to("bob@example.org")
     path = next(link for link in links_in(mail) if "/activate/" in link).partition("//")[2].partition("/")[2]
     for _ in range(2):
         page = await site.get(f"/{path}")
-        assert (page.status_code, "ann@example.org" in page.text) == (200, True)
+        assert (page.status_code, "bob@example.org" in page.text) == (200, True)
     for data in ({}, {"password": "short"}, {"password": "a" * 20}, {"password": PASSWORD, "password_again": "x"}):
         assert (await site.post(f"/{path}", data=data)).status_code == 400
-    done = await site.post(f"/{path}", data={"password": PASSWORD, "real_name": "Ann"})
+    done = await site.post(f"/{path}", data={"password": PASSWORD, "real_name": "Bob"})
     assert (done.status_code, done.headers["location"]) == (303, "/dashboard/")
     assert (await site.get("/dashboard/")).status_code == 200
     assert (await site.post(f"/{path}", data={"password": PASSWORD})).status_code == 404
