@@ -51,6 +51,7 @@ from sealpost.usecases.enlist import pause
 from sealpost.usecases.quotas import Quotas
 from sealpost.usecases.service import Face, Limits, Service
 from sealpost.usecases.submit import Submitter
+from sealpost.usecases.throttle import Throttle
 from sealpost.web.failures import failure_page, is_page
 from sealpost.web.failures import status_of as page_status
 from sealpost.web.routes import clock_routes, inbox_routes, page_routes, reference_routes
@@ -140,6 +141,7 @@ async def opened(
             mac_key=hashlib.sha256(b"sealpost address mac" + rings["mail"].keys[1]).digest(),
             worker=uuid7(clock.real(), os.urandom),
             quotas=Quotas(pool, clock, settings.quota, settings.quota_unit),
+            throttle=Throttle(),
         )
 
 

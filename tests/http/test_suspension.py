@@ -8,19 +8,12 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from sealpost.usecases import sign_in as signing
 from sealpost.usecases.suspend import resume, suspend
-from sealpost.usecases.throttle import Throttle
 from tests.site import Site, request_body
 from tests.world import PASSWORD, START, World, links_in
 
 SEND = "/webservice/mailsender/send"
 SUSPENDED = ("account-suspended", ["the account was suspended; its links did not work"])
-
-
-@pytest.fixture(autouse=True)
-def fresh_throttle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing, "_throttle", Throttle())
 
 
 async def stop(world: World) -> None:

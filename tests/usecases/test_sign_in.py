@@ -8,16 +8,9 @@ from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from sealpost.domain.errors import InvalidInput
 from sealpost.usecases import passwords
-from sealpost.usecases import sign_in as signing
 from sealpost.usecases.reads.session import session
 from sealpost.usecases.sign_in import sign_in, sign_out
-from sealpost.usecases.throttle import Throttle
 from tests.world import PASSWORD, World
-
-
-@pytest.fixture(autouse=True)
-def fresh_throttle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing, "_throttle", Throttle())
 
 
 async def test_in_and_out(world: World) -> None:

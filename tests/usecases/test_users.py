@@ -23,17 +23,11 @@ from sealpost.usecases.invite import invite
 from sealpost.usecases.reads.session import session
 from sealpost.usecases.sign_in import sign_in
 from sealpost.usecases.suspend import resume, suspend
-from sealpost.usecases.throttle import Throttle
 from sealpost.usecases.user_fields import UserFields
 from tests.world import PASSWORD, World, links_in
 
 BOB = "bob@example.org"
 Eventually = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
-
-
-@pytest.fixture(autouse=True)
-def fresh_throttle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing, "_throttle", Throttle())
 
 
 def secrets(world: World, email: str = BOB) -> list[str]:

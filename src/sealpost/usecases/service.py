@@ -15,6 +15,7 @@ from sealpost.mail.compose import Composer
 from sealpost.mail.transport import Transport
 from sealpost.store.pool import Pool
 from sealpost.usecases.quotas import Quotas
+from sealpost.usecases.throttle import Throttle
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,4 @@ class Service:
     mac_key: bytes
     worker: UUID
     quotas: Quotas
+    throttle: Throttle

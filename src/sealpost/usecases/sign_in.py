@@ -15,12 +15,10 @@ from sealpost.store.pool import Connection
 from sealpost.usecases.database import transaction
 from sealpost.usecases.passwords import matches
 from sealpost.usecases.service import Service
-from sealpost.usecases.throttle import Throttle
 
 SESSION = timedelta(hours=12)
 
 log = structlog.get_logger()
-_throttle = Throttle()
 
 
 async def sign_in(service: Service, email: str, password: str, client: str) -> str | None:
@@ -39,7 +37,7 @@ async def sign_in(service: Service, email: str, password: str, client: str) -> s
         key = address("email", email.strip()).key
     except InvalidInput:
         key = ""
-    if not _throttle.lets(key, client):
+    if not service.throttle.lets(key, client):
         log.warning("sign-in throttled")
         return None
     async with transaction(service) as connection:
@@ -47,7 +45,7 @@ async def sign_in(service: Service, email: str, password: str, client: str) -> s
     if user is not None and (user["activated_at"] is None or user["suspended_at"] is not None):
         user = None
     if not await matches(user["password_hash"] if user else None, password) or user is None:
-        _throttle.failed(key, client)
+        service.throttle.failed(key, client)
         return None
     async with transaction(service) as connection:
         # While the password was worked out, the user may have been changed, deleted or suspended.
