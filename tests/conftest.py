@@ -29,6 +29,18 @@ passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _numbers = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Temporary folders of this run's own, away from the one that pytest shares between a user's runs.
+
+    Each run that starts closes the shared one to other accounts, and so to the database of a run that is under way.
+    """
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="sealpost-tests-", ignore_cleanup_errors=True)
+        config.option.basetemp = folder.name
+        config.add_cleanup(folder.cleanup)
+
+
 def pytest_runtest_setup() -> None:
     """No network beyond this machine."""
     pytest_socket.socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
