@@ -20,6 +20,7 @@ from sealpost.store.embedded import EmbeddedServer
 from sealpost.store.migrate import migrate
 from sealpost.store.pool import connector
 from sealpost.usecases import passwords
+from tests.hostile.counted import summary
 from tests.site import Site, new_site
 from tests.world import World, new_world
 
@@ -39,6 +40,13 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.TemporaryDirectory(prefix="sealpost-tests-", ignore_cleanup_errors=True)
         config.option.basetemp = folder.name
         config.add_cleanup(folder.cleanup)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many hostile cases there were, for whoever reads the run; here, because workers print nothing."""
+    passed = {report.nodeid for report in terminalreporter.stats.get("passed", ())}
+    if any(nodeid.startswith("tests/hostile/test_tables") for nodeid in passed):
+        terminalreporter.write_line(summary())
 
 
 def pytest_runtest_setup() -> None:

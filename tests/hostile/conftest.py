@@ -16,7 +16,6 @@ import structlog
 
 from sealpost.store.embedded import EmbeddedServer
 from tests.conftest import fresh_database, reachable
-from tests.hostile.counted import summary
 from tests.hostile.table import Known
 from tests.hostile.values import MARK
 from tests.site import Site, basic, new_site
@@ -130,8 +129,3 @@ async def quiet(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory
     folder = reachable(tmp_path_factory.mktemp("hostile"))
     async with fresh_database(server) as dsn, new_site(dsn, folder) as site:
         yield Quiet(site, await _furnished(site))
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The number of cases, for whoever reads the run."""
-    terminalreporter.write_line(summary())
