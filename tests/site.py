@@ -7,6 +7,7 @@ import base64
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pybase64
 
 from sealpost import bootstrap
 from sealpost.cli.running import listen, serve_web
-from tests.world import PASSWORD, PDF, World, new_world
+from tests.world import PASSWORD, PDF, START, World, new_world
 
 
 def basic(name: str, secret: str) -> dict[str, str]:
@@ -83,13 +84,15 @@ class Site:
 
 
 @asynccontextmanager
-async def new_site(dsn: str, folder: Path, *, demo: bool = False, test_clock: bool = False) -> AsyncGenerator[Site]:
-    """Serves a world; ends cleanly."""
+async def new_site(
+    dsn: str, folder: Path, *, demo: bool = False, test_clock: bool = False, at: datetime = START
+) -> AsyncGenerator[Site]:
+    """Serves a world at a time; ends cleanly."""
     listening = listen("127.0.0.1", 0)
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     stop = asyncio.Event()
     async with (
-        new_world(dsn, folder, base_url=base_url, demo=demo) as world,
+        new_world(dsn, folder, base_url=base_url, demo=demo, at=at) as world,
         bootstrap.asgi(world.service, test_clock=test_clock) as app,
     ):
         serving = asyncio.create_task(serve_web(app, listening, stop))

@@ -40,9 +40,9 @@ PASSWORD = "correct horse battery staple"
 class MovableClock:
     """A clock that the test moves; real time stands beside it for sessions and tokens."""
 
-    def __init__(self) -> None:
-        self.at = START
-        self.real_at = START
+    def __init__(self, at: datetime = START) -> None:
+        self.at = at
+        self.real_at = at
 
     def now(self) -> datetime:
         return self.at
@@ -166,9 +166,15 @@ class World:
 
 @asynccontextmanager
 async def new_world(
-    dsn: str, folder: Path, *, base_url: str = "http://127.0.0.1:8025", demo: bool = False, **changes: Any
+    dsn: str,
+    folder: Path,
+    *,
+    base_url: str = "http://127.0.0.1:8025",
+    demo: bool = False,
+    at: datetime = START,
+    **changes: Any,
 ) -> AsyncGenerator[World]:
-    """Builds the world on a migrated database; ``changes`` replace parts of the Service."""
+    """Builds the world on a migrated database, at a time; ``changes`` replace parts of the Service."""
     mailbox = Mailbox([])
 
     async def keep(mail_from: str, rcpt_to: str, raw: bytes) -> None:
@@ -180,7 +186,7 @@ async def new_world(
         {}, data=folder, smtp_port=port, smtp_tls="none", mail_domain="sealpost.example", base_url=base_url,
         our_name="out1.sealpost.example", legal_name="Sealpost Test B.V.", environment="test", pool=8,
     )  # fmt: skip
-    clock = MovableClock()
+    clock = MovableClock(at)
     async with bootstrap.opened(settings, dsn, clock=clock, demo=demo) as opened:
         service = dataclasses.replace(opened, **changes)
         submitter = Submitter(service)

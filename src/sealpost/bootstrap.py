@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,6 +40,9 @@ from sealpost.domain.records import Issuer
 from sealpost.mail.compose import Composer
 from sealpost.mail.relay import Relay
 from sealpost.mail.selftest import check_parser
+from sealpost.seal.key_files import KeyFolder, passphrase
+from sealpost.seal.pki import establish
+from sealpost.seal.signer import Signer
 from sealpost.settings import Settings
 from sealpost.store import demo as demo_store
 from sealpost.store import tickets
@@ -58,6 +61,8 @@ from sealpost.web.routes import clock_routes, inbox_routes, page_routes, referen
 from sealpost.web.ticket.page import ticket_html
 from sealpost.xmlapi.schema import biljetten_xsd
 from sealpost.xmlapi.tickets import XML_PATH, tickets_xml
+
+WARNING = timedelta(days=30)  # how long before a certificate ends doctor calls it a failure
 
 log = structlog.get_logger()
 
@@ -119,6 +124,7 @@ async def opened(
         if isinstance(clock, ShiftedClock):
             clock.shift = timedelta(seconds=await demo_store.clock_shift(pool))
         rings = load_or_create(settings.keys)
+        issuer = _issuer(settings, demo=demo)
         settings.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = _segments(settings, pool)
         await content.open()
@@ -135,7 +141,8 @@ async def opened(
             spool_folder=settings.spool,
             composer=Composer(service_name=settings.service_name, demo=demo),
             transport=relay,
-            issuer=_issuer(settings, demo=demo),
+            issuer=issuer,
+            sealer=_sealer(settings, issuer, clock.now()),
             face=_face(settings, demo=demo),
             limits=Limits(decoded=settings.max_decoded, request=settings.max_request),
             mac_key=hashlib.sha256(b"sealpost address mac" + rings["mail"].keys[1]).digest(),
@@ -167,6 +174,14 @@ def _relay(settings: Settings, clock: Clock) -> Relay:
             )
         case _:
             raise AssertionError(settings.smtp_tls)
+
+
+def _sealer(settings: Settings, issuer: Issuer, now: datetime) -> Signer:
+    """The key that seals records; evidence keys are made at first start."""
+    folder = settings.evidence_keys
+    keys = KeyFolder(folder, passphrase(folder, settings.keys_passphrase))
+    establish(keys, issuer, now)
+    return keys.signer("record-seal")
 
 
 def _issuer(settings: Settings, *, demo: bool) -> Issuer:
@@ -232,9 +247,22 @@ def examine_keys(settings: Settings) -> str:
 
     Raises:
         KeysRefused: files that are open to others or damaged.
+        RuntimeError: the certificate that seals records ends soon.
     """
     rings = load_or_create(settings.keys)
-    return ", ".join(f"{name} {ring.current}" for name, ring in sorted(rings.items()))
+    words = [f"{name} {ring.current}" for name, ring in sorted(rings.items())]
+    if settings.evidence_keys.is_dir():
+        words.append(_evidence_key(settings))
+    return ", ".join(words)
+
+
+def _evidence_key(settings: Settings) -> str:
+    folder = settings.evidence_keys
+    signer = KeyFolder(folder, passphrase(folder, settings.keys_passphrase)).signer("record-seal")
+    end = signer.valid[1] if signer.valid else datetime.now(UTC)
+    if end < datetime.now(UTC) + WARNING:
+        raise RuntimeError(f"the certificate of record-seal {signer.number} ends on {end:%Y-%m-%d}")
+    return f"record-seal {signer.number} until {end:%Y-%m-%d}"
 
 
 @asynccontextmanager

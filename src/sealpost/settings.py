@@ -48,6 +48,9 @@ class Settings:
     legal_id: str = _setting("", "its identifier, as NTRNL-12345678")
     environment: str = _setting("live", "live or test; stands in every record")
     commit: str = _setting("unknown", "commit of the running software, as evidence states it")
+    keys_passphrase: str = _setting(
+        "", "passphrase of the evidence keys, 20 characters or more; empty: a file beside them has it"
+    )
     max_request: int = _setting(36_000_000, "octets of a send request at most")
     max_decoded: int = _setting(25_000_000, "decoded octets of a message at most")
     quota: int = _setting(60_000, "API calls of a client in each interval at most; a client may have its own number")
@@ -60,6 +63,10 @@ class Settings:
     @property
     def keys(self) -> Path:
         return self.data / "keys"
+
+    @property
+    def evidence_keys(self) -> Path:
+        return self.keys / "evidence"
 
     @property
     def spool(self) -> Path:

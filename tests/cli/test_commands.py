@@ -127,8 +127,17 @@ def test_an_installation_from_nothing(tmp_path: Path) -> None:
         ["ok", "database"], ["ok", "content"], ["ok", "keys"], ["ok", "clock"], ["FAIL", "smtp"],
     ]  # fmt: skip
     assert doctor.returncode == 1
-    for path in (data / "keys").iterdir():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    made_keys = [path for path in (data / "keys").rglob("*") if ".cert." not in path.name]
+    assert {path.name for path in made_keys} >= {
+        "content-1.key",
+        "mail-1.key",
+        "evidence",
+        "record-seal-1.key.pem",
+        "passphrase",
+    }
+    for path in made_keys:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+    assert "record-seal 1 until" in doctor.stdout
     with made_secret_nowhere(data, made[1]):
         pass
 

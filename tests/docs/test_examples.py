@@ -13,15 +13,17 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from sealpost.usecases.found import found_client
 from tests.docs.blocks import DOCS, MARK, ROOT, RUN, Block, Example, blocks, examples, shape
-from tests.site import Site
+from tests.site import Site, new_site
 
 ENDPOINTS = sorted((DOCS / "api").glob("*.md"))
 PAGES = [*ENDPOINTS, DOCS / "api.md", DOCS / "quick-start.md", DOCS / "moving.md"]
@@ -93,11 +95,16 @@ class Reader:
         return [sys.executable, "-W", "error", *bare, "-c", block.text]
 
 
+@pytest_asyncio.fixture
+async def site(dsn: str, tmp_path: Path) -> AsyncGenerator[Site]:
+    """A site of today: its clock stands, the examples' does not, and a ticket lies in a window that ended a minute ago."""
+    async with new_site(dsn, tmp_path, at=datetime.now(UTC) - timedelta(minutes=3)) as made:
+        yield made
+
+
 async def new_reader(site: Site, folder: Path) -> Reader:
     """A reader with what the demo gives: credentials of an administrator's clients, and a ticket."""
     world = site.world
-    # The service's clock stands, the examples' does not: a ticket of now must lie in a window that ended a minute ago.
-    world.clock.at = world.clock.real_at = datetime.now(UTC) - timedelta(minutes=3)
     service_user = await found_client(world.service, world.alice, "web_service", "demo-service", "administrator")
     client = world.alice_client
     token = (await site.bearer(client.name, client.secret))["Authorization"].removeprefix("Bearer ")

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sealpost.domain.errors import SealpostError
+
 PURPOSES = ("content", "mail")
 
 _KEY = 32
 _NAME = re.compile(r"(content|mail)-([1-9][0-9]{0,4})\.key", re.ASCII)
 
 
-class KeysRefused(Exception):
+class KeysRefused(SealpostError):
     """Key files are readable by others, or are not key files."""
 
 

@@ -37,6 +37,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from sealpost.domain.errors import SealpostError
 from sealpost.seal.signer import COORDINATE, ED25519, ES256, ML_DSA_44
 
 PrivateKey = EllipticCurvePrivateKey | Ed25519PrivateKey | MLDSA44PrivateKey
@@ -57,7 +58,7 @@ PASSPHRASE = "passphrase"  # noqa: S105 - the name of its file
 _KEY_NAME = re.compile(r"([a-z0-9-]+)-([1-9][0-9]{0,4})\.key\.pem", re.ASCII)
 
 
-class KeysRefused(Exception):
+class KeysRefused(SealpostError):
     """Key files are open to others, not key files, of another passphrase, or do not fit their certificates."""
 
 

@@ -14,11 +14,11 @@ from sealpost.store.tickets import insert, insert_sql
 
 INSERT = insert_sql(
     "records",
-    "ticket_id:uuid seq:int kind:text evidence_id:uuid at:timestamptz octets:bytea sha256:bytea salt:bytea",
+    "ticket_id:uuid seq:int kind:text evidence_id:uuid at:timestamptz octets:bytea sha256:bytea salt:bytea seal:bytea",
 )
 
 
-def row(ticket_id: UUID, record: Record, salt: bytes) -> tuple[Any, ...]:
+def row(ticket_id: UUID, record: Record, salt: bytes, seal: bytes | None) -> tuple[Any, ...]:
     """The values of one row, in the order of ``INSERT``."""
     return (
         ticket_id,
@@ -29,16 +29,17 @@ def row(ticket_id: UUID, record: Record, salt: bytes) -> tuple[Any, ...]:
         record.octets,
         record.sha256,
         salt,
+        seal,
     )
 
 
-async def append(connection: Connection, ticket_id: UUID, record: Record, salt: bytes) -> None:
+async def append(connection: Connection, ticket_id: UUID, record: Record, salt: bytes, seal: bytes | None) -> None:
     """Adds one record; the caller holds the ticket's lock.
 
     Raises:
         asyncpg.UniqueViolationError: the place is taken or there is a decision already.
     """
-    await insert(connection, INSERT, [row(ticket_id, record, salt)])
+    await insert(connection, INSERT, [row(ticket_id, record, salt, seal)])
 
 
 async def kinds(connection: Connection, ticket_id: UUID) -> set[str]:
@@ -61,3 +62,18 @@ async def of_tickets(runner: Runner, ticket_ids: Sequence[UUID]) -> dict[UUID, l
         list(ticket_ids),
     )
     return {ticket_id: list(its) for ticket_id, its in groupby(rows, key=itemgetter("ticket_id"))}
+
+
+async def unsealed(connection: Connection, limit: int) -> list[Any]:
+    """Records (ticket_id, seq, octets) without a seal, oldest first, locked; those of other workers are left out."""
+    return await connection.fetch(
+        "select ticket_id, seq, octets from records where seal is null order by at limit $1 for update skip locked",
+        limit,
+    )
+
+
+async def keep_seal(connection: Connection, ticket_id: UUID, seq: int, seal: bytes) -> None:
+    """Writes a seal where there is none; a record never gets a second one."""
+    await connection.execute(
+        "update records set seal = $3 where ticket_id = $1 and seq = $2 and seal is null", ticket_id, seq, seal
+    )

@@ -13,6 +13,7 @@ from sealpost.domain.ids import Random
 from sealpost.domain.records import Issuer
 from sealpost.mail.compose import Composer
 from sealpost.mail.transport import Transport
+from sealpost.seal.signer import Signer
 from sealpost.store.pool import Pool
 from sealpost.usecases.quotas import Quotas
 from sealpost.usecases.throttle import Throttle
@@ -75,4 +76,5 @@ class Service:
     mac_key: bytes
     worker: UUID
     quotas: Quotas
+    sealer: Signer
     throttle: Throttle

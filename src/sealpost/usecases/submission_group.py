@@ -42,6 +42,7 @@ class Submission:
     sealed: Sealed
     record: Record
     salt: bytes
+    seal: bytes
     look_again: datetime
     held: Held | None = None
 
@@ -143,7 +144,7 @@ async def write(service: Service, group: Sequence[Submission]) -> set[UUID]:
         await tickets.insert(connection, tickets.INSERT_MESSAGE, [_message(one) for one in group])
         await tickets.insert(connection, tickets.INSERT_TICKET, [_ticket(one) for one in group])
         await tickets.insert(
-            connection, records.INSERT, [records.row(one.ticket_id, one.record, one.salt) for one in group]
+            connection, records.INSERT, [records.row(one.ticket_id, one.record, one.salt, one.seal) for one in group]
         )
         await mails.plan(connection, [_announcement(one) for one in group])
         await jobs.enqueue(connection, [("announce", str(one.mail_id)) for one in group])

@@ -22,6 +22,7 @@ from sealpost.usecases.accounts import Accounts
 from sealpost.usecases.chain import LOOK_AGAIN
 from sealpost.usecases.encode import Enclosed, Encoded, enclose
 from sealpost.usecases.fields import Fields, read_fields
+from sealpost.usecases.seals import seal_submission
 from sealpost.usecases.service import Limits, Service
 from sealpost.usecases.submission_group import Submission, SubmissionGroup
 from sealpost.usecases.submit_message import SubmitMessage
@@ -50,7 +51,7 @@ class Submitter:
             InvalidInput, TooLarge: naming the field as the contract does.
             PreconditionFailed: the sender address is not usable.
             Conflict: the idempotency key was taken over; nothing was taken in.
-            Unavailable: content store or database away; nothing was taken in.
+            Unavailable: content store or database away, or no key to seal with; nothing was taken in.
         """
         rules = await self._accounts.rules(message.sender.account_id)
         fields = read_fields(message, rules, self._service)
@@ -106,6 +107,7 @@ class Submitter:
             own_id=fields.own_id,
             parts=enclosed.parts,
         )
+        record = _record(service, message, fields, subject, now)
         return Submission(
             ticket_id=uuid7(now, service.random),
             message_id=message_id,
@@ -115,8 +117,9 @@ class Submitter:
             fields=fields,
             placement=placement,
             sealed=enclosed.sealed,
-            record=_record(service, message, fields, subject, now),
+            record=record,
             salt=service.random(32),
+            seal=seal_submission(service, record),
             look_again=now + LOOK_AGAIN,
             held=held,
         )

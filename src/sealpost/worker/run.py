@@ -27,6 +27,7 @@ from sealpost.usecases.expire import expire
 from sealpost.usecases.forget import forget
 from sealpost.usecases.notify import notify
 from sealpost.usecases.remind import plan_reminder, remind
+from sealpost.usecases.seals import seal_pending
 from sealpost.usecases.service import Service
 
 log = structlog.get_logger()
@@ -43,6 +44,7 @@ BATCH = 20
 AT_ONCE = 40
 HEARTBEAT = timedelta(seconds=30)
 TICK = 1.0
+SEALING = 10.0
 HOUR = 3600.0
 PATIENCE = 15.0
 
@@ -54,7 +56,7 @@ async def run(service: Service, stop: asyncio.Event) -> None:
     """
     enlisted, finished = asyncio.Event(), asyncio.Event()
     living = asyncio.create_task(stay_enlisted(service, enlisted, finished))
-    working = [asyncio.create_task(loop(service, enlisted, stop)) for loop in (_timers, _jobs, _forgetting)]
+    working = [asyncio.create_task(loop(service, enlisted, stop)) for loop in (_timers, _jobs, _forgetting, _sealing)]
     try:
         await stop.wait()
         await asyncio.wait(working, timeout=PATIENCE)
@@ -85,6 +87,18 @@ async def _forgetting(service: Service, enlisted: asyncio.Event, stop: asyncio.E
         except Unavailable:
             log.warning("database away, what has ended stays")
         await pause(stop, HOUR if enlisted.is_set() else TICK)
+
+
+async def _sealing(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
+    """What was stored without a seal gets it, a batch at a time."""
+    while not stop.is_set():
+        sealed = 0
+        try:
+            if enlisted.is_set() and (sealed := await seal_pending(service)):
+                log.info("records sealed later", records=sealed)
+        except Unavailable as error:
+            log.warning("records wait for their seal", why=str(error))
+        await pause(stop, TICK if sealed else SEALING)
 
 
 async def _jobs(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
