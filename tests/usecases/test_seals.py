@@ -61,9 +61,18 @@ def keyless(world: World) -> World:
     return dataclasses.replace(world, service=service, submitter=Submitter(service))
 
 
+def stored(world: World) -> int:
+    """Octets of all segments."""
+    return sum(path.stat().st_size for path in (world.service.spool_folder.parent / "content").glob("*.seg"))
+
+
 async def test_without_a_key_nothing_is_taken_in(world: World, keyless: World) -> None:
-    with pytest.raises(Unavailable, match="sealed"):
-        await keyless.submitter.submit(world.message())
+    before = stored(world)
+    for large in (False, True):
+        with pytest.raises(Unavailable, match="sealed"):
+            await keyless.submitter.submit(world.message(large=large))
+    assert stored(world) == before, "refused submissions must not fill the disk"
+    assert list(world.service.spool_folder.iterdir()) == []
     assert await rows(world) == []
     assert await world.service.pool.fetchval("select count(*) from tickets") == 0
 

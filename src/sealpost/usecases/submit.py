@@ -1,18 +1,19 @@
 """Take a registered e-mail in (design, section 2, step 4).
 
-``STEPS``: check the sender → read the fields strictly → decode, fingerprint and encrypt → append the content, durable →
-make the record → one transaction: message, ticket, record, planned announcement, job. The caller is answered only after
+``STEPS``: check the sender → read the fields strictly → decode, fingerprint and encrypt → make the
+record and seal it → append the content, durable → one transaction: message, ticket, record, planned announcement, job. The caller is answered only after
 that commit. A crash before it leaves unnamed bytes in a segment and nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sealpost.content.placement import ContentUnavailable, Placement
+from sealpost.content.vault import Sealed
 from sealpost.domain.canonical import digest
 from sealpost.domain.errors import PreconditionFailed, Unavailable
 from sealpost.domain.ids import ticket_token, uuid7
@@ -26,6 +27,15 @@ from sealpost.usecases.seals import seal_submission
 from sealpost.usecases.service import Limits, Service
 from sealpost.usecases.submission_group import Submission, SubmissionGroup
 from sealpost.usecases.submit_message import SubmitMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a submission's first record says, and its seal."""
+
+    subject: Subject
+    record: Record
+    seal: bytes
 
 
 class Submitter:
@@ -59,12 +69,14 @@ class Submitter:
         message_id = uuid7(self._service.clock.now(), self._service.random)
         enclosed = await self._enclose(message, message_id, rules.limits)
         try:
+            # Sealed first: without a key nothing is appended, else refused submissions would fill the disk.
+            statement = self._statement(message, fields, enclosed)
             placement = await self._service.content.append(enclosed.blob)
         except ContentUnavailable as error:
             raise Unavailable("the content store is away") from error
         finally:
             enclosed.close()
-        submission = self._submission(message, fields, message_id, enclosed, placement, held)
+        submission = self._submission(message, fields, message_id, statement, enclosed.sealed, placement, held)
         await self._group.commit(submission)
         return submission.subject.ticket_token
 
@@ -83,20 +95,11 @@ class Submitter:
         async with self._large:
             return await asyncio.to_thread(enclose, self._service, message_id, encoded)
 
-    def _submission(
-        self,
-        message: SubmitMessage,
-        fields: Fields,
-        message_id: UUID,
-        enclosed: Enclosed,
-        placement: Placement,
-        held: Held | None,
-    ) -> Submission:
+    def _statement(self, message: SubmitMessage, fields: Fields, enclosed: Enclosed) -> Statement:
         service = self._service
-        now = service.clock.now()
         subject = Subject(
             ticket_token=ticket_token(service.random),
-            submitted_at=now,
+            submitted_at=service.clock.now(),
             account_name=message.sender.account_name,
             sender_email=fields.sender.given,
             delegate=message.sender.delegate,
@@ -107,29 +110,43 @@ class Submitter:
             own_id=fields.own_id,
             parts=enclosed.parts,
         )
-        record = _record(service, message, fields, subject, now)
+        record = _record(service, message, fields, subject)
+        return Statement(subject, record, seal_submission(service, record))
+
+    def _submission(
+        self,
+        message: SubmitMessage,
+        fields: Fields,
+        message_id: UUID,
+        statement: Statement,
+        sealed: Sealed,
+        placement: Placement,
+        held: Held | None,
+    ) -> Submission:
+        service, now = self._service, statement.subject.submitted_at
         return Submission(
             ticket_id=uuid7(now, service.random),
             message_id=message_id,
             mail_id=uuid7(now, service.random),
             account_id=message.sender.account_id,
-            subject=subject,
+            subject=statement.subject,
             fields=fields,
             placement=placement,
-            sealed=enclosed.sealed,
-            record=record,
+            sealed=sealed,
+            record=statement.record,
             salt=service.random(32),
-            seal=seal_submission(service, record),
+            seal=statement.seal,
             look_again=now + LOOK_AGAIN,
             held=held,
         )
 
 
-def _record(service: Service, message: SubmitMessage, fields: Fields, subject: Subject, now: datetime) -> Record:
+def _record(service: Service, message: SubmitMessage, fields: Fields, subject: Subject) -> Record:
     """SubmissionAcceptance, the first of the ticket's chain."""
     extension: dict[str, Any] = {"request": {**digest(message.request_sha256), "face": message.face}}
     if fields.address_basis:
         extension["addressBasis"] = fields.address_basis
+    now = subject.submitted_at
     event = Event("submitted", now, service.clock.now(), extension=extension)
     evidence_id = uuid7(now, service.random)
     return make(service.issuer, subject, Link(1, None), event, evidence_id, service.clock.statement())
