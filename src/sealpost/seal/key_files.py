@@ -52,6 +52,8 @@ ALGORITHMS = {
     "log-mldsa44": ML_DSA_44,
 }
 PURPOSES = tuple(ALGORITHMS)
+# Added after PURPOSES, which are the keys that a service makes: a witness has its own, in a folder of its own.
+ALGORITHMS.update({"witness-ed25519": ED25519, "witness-mldsa44": ML_DSA_44})
 SHORTEST = 20  # characters of a given passphrase: PKCS#8 stretches it but little
 LARGEST = 100_000  # octets of a file
 PASSPHRASE = "passphrase"  # noqa: S105 - the name of its file
@@ -130,6 +132,10 @@ class KeyFolder:
         """The numbers of a purpose's keys, rising; empty if it has none."""
         found = [_KEY_NAME.fullmatch(path.name) for path in self.folder.iterdir()]
         return sorted(int(match[2]) for match in found if match and match[1] == purpose)
+
+    def all(self) -> list[tuple[str, int]]:
+        """Purpose and number of every key, in the order of `PURPOSES`."""
+        return [(purpose, number) for purpose in PURPOSES for number in self.numbers(purpose)]
 
     def make(self, purpose: str, number: int) -> PrivateKey:
         """Make a key, durable under its name before it is used; where there is one of that number, take that.
