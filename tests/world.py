@@ -184,7 +184,7 @@ async def new_world(
     port = await catcher.start()
     settings = read_settings(
         {}, data=folder, smtp_port=port, smtp_tls="none", mail_domain="sealpost.example", base_url=base_url,
-        our_name="out1.sealpost.example", legal_name="Sealpost Test B.V.", environment="test", pool=8,
+        our_name="out1.sealpost.example", legal_name="Sealpost Test B.V.", environment="test", pool=8, tsa_url="own",
     )  # fmt: skip
     clock = MovableClock(at)
     async with bootstrap.opened(settings, dsn, clock=clock, demo=demo) as opened:

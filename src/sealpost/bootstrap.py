@@ -13,11 +13,14 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import httpx2
 import structlog
+from cryptography import x509
 from litestar import Litestar, Request, Response, Router, get
 from litestar.response import Stream
 
@@ -31,27 +34,35 @@ from sealpost.api.openapi import document
 from sealpost.api.routes import api_routes
 from sealpost.api.send import SEND_PATH, SendApp
 from sealpost.clock import Clock, ShiftedClock, SystemClock
+from sealpost.content.erasure_list import NAME as ERASURES
+from sealpost.content.erasure_list import ErasureList
 from sealpost.content.keys import load_or_create
 from sealpost.content.segments import LocalSegments
 from sealpost.content.vault import Vault
 from sealpost.domain.errors import InvalidInput
 from sealpost.domain.ids import Buffered, uuid7
+from sealpost.domain.policy import read_policy
 from sealpost.domain.records import Issuer
 from sealpost.mail.compose import Composer
 from sealpost.mail.relay import Relay
 from sealpost.mail.selftest import check_parser
+from sealpost.seal.evidence import Evidence
 from sealpost.seal.key_files import KeyFolder, passphrase
-from sealpost.seal.pki import establish
-from sealpost.seal.signer import Signer
+from sealpost.seal.pki import establish, roots
+from sealpost.seal.timestamps.client import TimestampClient
+from sealpost.seal.timestamps.guard import ClockGuard, NtpSource, SecondSource, TsaSource
+from sealpost.seal.timestamps.local import LocalTsa, tsa_app
+from sealpost.seal.witness.client import Witnesses
 from sealpost.settings import Settings
 from sealpost.store import demo as demo_store
-from sealpost.store import tickets
+from sealpost.store import logs, tickets
 from sealpost.store.embedded import EmbeddedServer, EmbeddedServerError
 from sealpost.store.migrate import is_current
 from sealpost.store.migrate import migrate as migrate_tables
 from sealpost.store.pool import Connection, Pool, connector, open_pool
 from sealpost.usecases.enlist import pause
 from sealpost.usecases.quotas import Quotas
+from sealpost.usecases.readiness import Readiness
 from sealpost.usecases.service import Face, Limits, Service
 from sealpost.usecases.submit import Submitter
 from sealpost.usecases.throttle import Throttle
@@ -62,6 +73,8 @@ from sealpost.web.ticket.page import ticket_html
 from sealpost.xmlapi.schema import biljetten_xsd
 from sealpost.xmlapi.tickets import XML_PATH, tickets_xml
 
+LATE = timedelta(minutes=10)
+OWN_TSA = "own"
 WARNING = timedelta(days=30)  # how long before a certificate ends doctor calls it a failure
 
 log = structlog.get_logger()
@@ -125,12 +138,15 @@ async def opened(
             clock.shift = timedelta(seconds=await demo_store.clock_shift(pool))
         rings = load_or_create(settings.keys)
         issuer = _issuer(settings, demo=demo)
+        evidence = await stack.enter_async_context(_evidence(settings, _keys(settings, issuer, clock.now()), clock))
         settings.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = _segments(settings, pool)
         await content.open()
         stack.push_async_callback(content.close)
         relay = _relay(settings, clock)
         stack.push_async_callback(relay.close)
+        readiness = Readiness(pool, clock, evidence)
+        stack.callback(asyncio.create_task(readiness.watch()).cancel)
         yield Service(
             pool=pool,
             clock=clock,
@@ -142,13 +158,17 @@ async def opened(
             composer=Composer(service_name=settings.service_name, demo=demo),
             transport=relay,
             issuer=issuer,
-            sealer=_sealer(settings, issuer, clock.now()),
+            sealer=evidence.signer("record-seal"),
+            evidence=evidence,
+            readiness=readiness,
             face=_face(settings, demo=demo),
             limits=Limits(decoded=settings.max_decoded, request=settings.max_request),
             mac_key=hashlib.sha256(b"sealpost address mac" + rings["mail"].keys[1]).digest(),
             worker=uuid7(clock.real(), os.urandom),
             quotas=Quotas(pool, clock, settings.quota, settings.quota_unit),
             throttle=Throttle(),
+            erasures=ErasureList(settings.data / ERASURES),
+            backups_kept=timedelta(days=settings.backup_days),
         )
 
 
@@ -176,12 +196,63 @@ def _relay(settings: Settings, clock: Clock) -> Relay:
             raise AssertionError(settings.smtp_tls)
 
 
-def _sealer(settings: Settings, issuer: Issuer, now: datetime) -> Signer:
-    """The key that seals records; evidence keys are made at first start."""
+def _keys(settings: Settings, issuer: Issuer, now: datetime) -> KeyFolder:
+    """The evidence keys, made at first start."""
     folder = settings.evidence_keys
     keys = KeyFolder(folder, passphrase(folder, settings.keys_passphrase))
     establish(keys, issuer, now)
-    return keys.signer("record-seal")
+    return keys
+
+
+@asynccontextmanager
+async def _evidence(settings: Settings, keys: KeyFolder, clock: Clock) -> AsyncGenerator[Evidence]:
+    async with AsyncExitStack() as stack:
+        stamper = _stamper(settings, keys, clock)
+        if stamper is not None:
+            stack.push_async_callback(stamper.close)
+        http = httpx2.AsyncClient(trust_env=False, follow_redirects=False, timeout=5)
+        stack.push_async_callback(http.aclose)
+        guard = ClockGuard(clock, _second_source(settings, stamper, clock))
+        await guard.poll()
+        policy = _policy(settings)
+        yield Evidence(
+            keys=keys,
+            logs=settings.logs,
+            stamper=stamper,
+            tsa_roots=_tsa_roots(settings, keys),
+            guard=guard,
+            grace=timedelta(seconds=settings.evidence_grace),
+            policy=read_policy(policy) if policy else None,
+            policy_text=policy,
+            witnesses=Witnesses(http),
+        )
+
+
+def _policy(settings: Settings) -> str:
+    return Path(settings.policy).read_text() if settings.policy else ""
+
+
+def _stamper(settings: Settings, keys: KeyFolder, clock: Clock) -> TimestampClient | None:
+    if not settings.tsa_url:
+        return None
+    roots = _tsa_roots(settings, keys)
+    if settings.tsa_url != OWN_TSA:
+        return TimestampClient(settings.tsa_url, roots, clock=clock)
+    inside = httpx2.ASGITransport(app=tsa_app(LocalTsa(keys.signer("tsa"), clock)))
+    return TimestampClient(f"{settings.base_url}/tsa", roots, clock=clock, transport=inside)
+
+
+def _tsa_roots(settings: Settings, keys: KeyFolder) -> tuple[x509.Certificate, ...]:
+    if settings.tsa_url == OWN_TSA:
+        return roots(keys)
+    return tuple(x509.load_pem_x509_certificates(Path(settings.tsa_roots).read_bytes())) if settings.tsa_roots else ()
+
+
+def _second_source(settings: Settings, stamper: TimestampClient | None, clock: Clock) -> SecondSource | None:
+    kind, _, host = settings.second_source.partition(":")
+    if kind == "ntp":
+        return NtpSource(host, clock)
+    return TsaSource(stamper) if kind == "tsa" and stamper is not None else None
 
 
 def _issuer(settings: Settings, *, demo: bool) -> Issuer:
@@ -242,6 +313,28 @@ async def database_time(dsn: str) -> datetime:
         await connection.close()
 
 
+async def examine_evidence(settings: Settings, dsn: str) -> str:
+    """How the log and the time stamps stand, for doctor.
+
+    Raises:
+        RuntimeError: the log is stopped or waits, or nothing gives the time.
+    """
+    if not settings.tsa_url:
+        raise RuntimeError("no time stamp authority: set SEALPOST_TSA_URL, else no time is proven and no bundle made")
+    connection = await connector(dsn)()
+    try:
+        newest, said = await logs.newest(connection), await logs.said(connection)
+        waiting, oldest = await logs.oldest_waiting(connection)
+    finally:
+        await connection.close()
+    trouble = [f"{name}: {why}" for name, (_, why) in said.items() if why]
+    if oldest is not None and oldest < datetime.now(UTC) - LATE:
+        trouble.append(f"{waiting} records wait for the log since {oldest:%Y-%m-%d %H:%M}: does a worker run?")
+    if trouble:
+        raise RuntimeError("; ".join(trouble))
+    return f"log {newest.name} with {newest.size} entries, {waiting} wait" if newest else "no log yet"
+
+
 def examine_keys(settings: Settings) -> str:
     """Which keys there are, for doctor.
 
@@ -277,8 +370,13 @@ async def asgi(service: Service, *, test_clock: bool = False) -> AsyncGenerator[
     send = SendApp(service, submitter)
     pages = _litestar(service, test_clock=test_clock)
 
+    # Their own applications: the one bypasses the framework for speed, the other speaks another protocol.
+    direct: dict[str, Any] = {SEND_PATH: send}
+    if service.face.demo:
+        direct["/tsa"] = tsa_app(LocalTsa(service.evidence.signer("tsa"), service.clock))
+
     async def app(scope: Any, receive: Any, send_answer: Any) -> None:
-        chosen: Any = send if scope["type"] == "http" and scope["path"] == SEND_PATH else pages
+        chosen: Any = direct.get(scope["path"], pages) if scope["type"] == "http" else pages
         await chosen(scope, receive, send_answer)
 
     limits = {SEND_PATH: service.limits.request}

@@ -51,6 +51,16 @@ class Settings:
     keys_passphrase: str = _setting(
         "", "passphrase of the evidence keys, 20 characters or more; empty: a file beside them has it"
     )
+    tsa_url: str = _setting(
+        "", "RFC 3161 time stamp authority; own: the built-in one, environment test only; empty: no time is proven"
+    )
+    tsa_roots: str = _setting("", "PEM file with the roots of the authority's certificates")
+    second_source: str = _setting("none", "what the system's clock is held against: none, tsa, or ntp:HOST")
+    evidence_grace: int = _setting(
+        3600, "seconds that the log or the authority may be out of order before submissions get 503"
+    )
+    policy: str = _setting("", "C2SP tlog-policy file that names the log's witnesses")
+    backup_days: int = _setting(30, "days that backups are kept: so long after it an erasure is complete")
     max_request: int = _setting(36_000_000, "octets of a send request at most")
     max_decoded: int = _setting(25_000_000, "decoded octets of a message at most")
     quota: int = _setting(60_000, "API calls of a client in each interval at most; a client may have its own number")
@@ -67,6 +77,10 @@ class Settings:
     @property
     def evidence_keys(self) -> Path:
         return self.keys / "evidence"
+
+    @property
+    def logs(self) -> Path:
+        return self.data / "log"
 
     @property
     def spool(self) -> Path:
@@ -93,6 +107,7 @@ def read_settings(variables: Mapping[str, str] = os.environ, **given: Any) -> Se
     settings = Settings(**{**values, **given})
     if settings.smtp_tls not in {"none", "opportunistic", "required"}:
         raise SettingsError("SEALPOST_SMTP_TLS must be none, opportunistic or required")
+    _check_evidence(settings)
     if settings.environment not in {"live", "test"}:
         raise SettingsError("SEALPOST_ENVIRONMENT must be live or test")
     if settings.quota_unit not in {"minute", "hour", "day"}:
@@ -102,6 +117,20 @@ def read_settings(variables: Mapping[str, str] = os.environ, **given: Any) -> Se
     if not settings.base_url.startswith(("http://", "https://")) or settings.base_url.endswith("/"):
         raise SettingsError("SEALPOST_BASE_URL must begin with http(s):// and end without a slash")
     return settings
+
+
+def _check_evidence(settings: Settings) -> None:
+    if settings.tsa_url == "own" and settings.environment != "test":
+        raise SettingsError("SEALPOST_TSA_URL may be own only where SEALPOST_ENVIRONMENT is test")
+    if settings.tsa_url not in {"", "own"} and not settings.tsa_url.startswith(("http://", "https://")):
+        raise SettingsError("SEALPOST_TSA_URL must begin with http(s)://, or be own or empty")
+    if settings.tsa_url not in {"", "own"} and not settings.tsa_roots:
+        raise SettingsError("SEALPOST_TSA_ROOTS must name the roots of the authority at SEALPOST_TSA_URL")
+    source, _, host = settings.second_source.partition(":")
+    if settings.second_source not in {"none", "tsa"} and not (source == "ntp" and host):
+        raise SettingsError("SEALPOST_SECOND_SOURCE must be none, tsa or ntp:HOST")
+    if settings.second_source == "tsa" and not settings.tsa_url:
+        raise SettingsError("SEALPOST_SECOND_SOURCE is tsa, but SEALPOST_TSA_URL is empty")
 
 
 def _value(name: str, text: str, default: Any) -> Any:

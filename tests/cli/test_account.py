@@ -79,6 +79,7 @@ async def test_the_commands(dsn: str, tmp_path: Path) -> None:
         "message      5 MB",
         "attachments  the installation's limit",
         "notices      accepted",
+        "content      kept 30 days after a ticket's end",
     ]
     for word, said in (("suspend", "suspended"), ("suspend", "suspended"), ("resume", "resumed")):
         done = await run("account", word, number)

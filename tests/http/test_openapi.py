@@ -230,7 +230,8 @@ async def test_everybody_gets_it(quiet_site: Site) -> None:
 
 IN_ORDER = (
     "issueToken", "revokeToken", "addUser", "listUsers", "getUser", "changeUser", "inviteUser", "deleteUser",
-    "allowAddress", "getAddress", "listAddresses", "disallowAddress", "send", "ticketXml", "tickets", "xmlSchema", "openapi",
+    "allowAddress", "getAddress", "listAddresses", "disallowAddress", "send", "ticketXml", "tickets", "evidence",
+    "xmlSchema", "openapi",
 )  # fmt: skip
 
 

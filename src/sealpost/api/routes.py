@@ -9,6 +9,7 @@ from litestar.types import ControllerRouterHandler
 from sealpost.access.middleware import SMALL_BODY
 from sealpost.api.addresses import ADDRESS_ROUTES
 from sealpost.api.answers import api_error
+from sealpost.api.evidence import evidence
 from sealpost.api.oauth import access_token, revoke
 from sealpost.api.openapi import openapi_route
 from sealpost.api.users import USER_ROUTES
@@ -16,7 +17,7 @@ from sealpost.usecases.service import Service
 
 
 def api_routes(service: Service) -> list[ControllerRouterHandler]:
-    """OAuth, users, their addresses, and the description of it all; every exception in them becomes the envelope."""
+    """OAuth, users, their addresses, evidence, and the description of it all; every exception in them becomes the envelope."""
     return [
         Router(
             "/",
@@ -25,6 +26,7 @@ def api_routes(service: Service) -> list[ControllerRouterHandler]:
                 revoke,
                 *USER_ROUTES,
                 *ADDRESS_ROUTES,
+                evidence,
                 openapi_route(service.face.base_url),
             ],
             dependencies={"service": Provide(lambda: service, sync_to_thread=False)},

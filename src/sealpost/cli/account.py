@@ -55,11 +55,14 @@ def set_account(
     notices: Annotated[
         str | None, typer.Option(help="statuses that senders are told of, separated by commas; empty: none")
     ] = None,
+    keep_days: Annotated[
+        int | None, typer.Option(help="days that content is kept after a ticket's end; accepted content at least 30")
+    ] = None,
 ) -> None:
     """Change what is given and print all; tickets that are under way keep their days."""
 
     async def act(service: Service) -> None:
-        change = AccountChange(reminder_days, expiry_days, max_mb, max_attachments, notices)
+        change = AccountChange(reminder_days, expiry_days, max_mb, max_attachments, notices, keep_days)
         print(_shown(account_id, await change_account(service, account_id, change)))
 
     with_service(act)
@@ -115,5 +118,6 @@ def _shown(account_id: int, now: AccountSettings) -> str:
         f"account {account_id}: reminder on day {now.reminder_days}, expiry on day {now.expiry_days}\n"
         f"message      {size}\n"
         f"attachments  {ours if now.max_attachments is None else now.max_attachments}\n"
-        f"notices      {', '.join(now.notices) or 'none'}"
+        f"notices      {', '.join(now.notices) or 'none'}\n"
+        f"content      kept {now.keep_days} days after a ticket's end"
     )

@@ -66,6 +66,9 @@ def demo(
         mail_domain="demo.sealpost.test",
         legal_name="Sealpost Demo",
         environment="test",
+        tsa_url="own",
+        second_source="none",
+        policy="",
     )
     run(_demo(settings, ready_file, test_clock=test_clock))
 

@@ -1,4 +1,4 @@
-"""``sealpost doctor``: database, content folder, keys, clock and SMTP route, one line each; exit code 1 if one fails."""
+"""``sealpost doctor``: database, content folder, keys, evidence, clock and SMTP route, one line each; exit code 1 if one fails."""
 
 from __future__ import annotations
 
@@ -53,6 +53,12 @@ async def keys(settings: Settings) -> str:
     return bootstrap.examine_keys(settings)
 
 
+async def evidence(settings: Settings) -> str:
+    """The log goes on and time stamps come."""
+    async with bootstrap.database(settings) as dsn:
+        return await bootstrap.examine_evidence(settings, dsn)
+
+
 async def clock(settings: Settings) -> str:
     """The system's clock agrees with the database's."""
     async with bootstrap.database(settings) as dsn:
@@ -61,7 +67,10 @@ async def clock(settings: Settings) -> str:
         offset = (theirs - before).total_seconds()
     if not -STEP < offset < STEP:
         raise Failed(f"{offset:+.1f} s off the database's clock: synchronise both")
-    return f"{before:%Y-%m-%d %H:%M:%S} UTC, {offset:+.3f} s to the database's; no second source is set"
+    source = (
+        "no second source is set" if settings.second_source == "none" else f"second source {settings.second_source}"
+    )
+    return f"{before:%Y-%m-%d %H:%M:%S} UTC, {offset:+.3f} s to the database's; {source}"
 
 
 async def smtp(settings: Settings) -> str:
@@ -81,7 +90,14 @@ async def smtp(settings: Settings) -> str:
     return f"{where} greets: {greeting.decode('ascii', 'replace').strip()[:80]}"
 
 
-CHECKS: dict[str, Check] = {"database": database, "content": content, "keys": keys, "clock": clock, "smtp": smtp}
+CHECKS: dict[str, Check] = {
+    "database": database,
+    "content": content,
+    "keys": keys,
+    "evidence": evidence,
+    "clock": clock,
+    "smtp": smtp,
+}
 
 
 def doctor() -> None:

@@ -1,41 +1,36 @@
-"""The command line: one file per command."""
+"""The command line: `verify` with the base dependencies alone, all else with the extra `server`."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
 
-import typer
-
-from sealpost.cli.account import account, user
-from sealpost.cli.client import client
-from sealpost.cli.demo import demo
-from sealpost.cli.doctor import doctor
-from sealpost.cli.migrate import migrate
-from sealpost.cli.serve import serve, worker
-from sealpost.domain.errors import SealpostError
-from sealpost.settings import SettingsError
-from sealpost.store.embedded import EmbeddedServerError
-
-app = typer.Typer(
-    help="Sealpost: registered e-mail with evidence that anyone can verify.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command()(demo)
-app.command()(serve)
-app.command()(worker)
-app.command()(migrate)
-app.command()(doctor)
-app.add_typer(account, name="account")
-app.add_typer(user, name="user")
-app.add_typer(client, name="client")
+from sealpost.cli.verify import run
 
 
 def main() -> None:
-    """Runs a command; an error that has a sentence is told in one line."""
+    """Runs a command."""
+    if sys.argv[1:2] == ["verify"]:
+        sys.exit(run(sys.argv[2:]))
     try:
-        app()
-    except (SealpostError, SettingsError, EmbeddedServerError, OSError) as error:
-        print(f"sealpost: {error}", file=sys.stderr)
+        commands = _commands()
+    except ModuleNotFoundError as error:
+        print(
+            f"sealpost: {error.name} is missing; only `verify` works without: pip install 'sealpost[server]'",
+            file=sys.stderr,
+        )
         sys.exit(1)
+    commands.call()
+
+
+def _commands() -> Any:
+    # Not at the top: what serves may not be installed, and would take a second to load where only `verify` is asked for.
+    return import_module("sealpost.cli.commands")
+
+
+def __getattr__(name: str) -> Any:
+    """``app``, the commands as typer has them, for those who read them."""
+    if name != "app":
+        raise AttributeError(name)
+    return _commands().app

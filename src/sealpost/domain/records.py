@@ -43,7 +43,10 @@ EVENTS: dict[str, str | None] = {
     "content_delivered": "RelayToNonERDS",
     "content_failed": "RelayToNonERDSFailure",
     "content_downloaded": "ContentHandover",
+    "content_erased": None,
 }
+# Kinds of records about the installation itself, in a chain without a ticket; the events are our own.
+INSTALLATION = frozenset({"key_rotated", "restored", "log_begun"})
 FORWARDED = frozenset({"content_delivered", "content_failed"})
 
 
@@ -96,7 +99,7 @@ class Event:
     """What happened.
 
     Args:
-        kind: one of ``EVENTS``.
+        kind: one of ``EVENTS`` or ``INSTALLATION``.
         at: when it happened.
         recorded_at: when this record is made.
         reasons: (code, detail) pairs; codes become URIs under the issuer's base.
@@ -178,7 +181,7 @@ def evidence(
 
 def event_uri(issuer: Issuer, kind: str) -> str:
     """The event's URI: ETSI's where it has one, else ours."""
-    name = EVENTS[kind]
+    name = None if kind in INSTALLATION else EVENTS[kind]
     return EVENT + name if name else f"{issuer.base}/event#{kind}"
 
 

@@ -20,7 +20,7 @@ from sealpost.domain.canonical import canonical, sha256
 from sealpost.domain.note import NoNote, strict_base64
 
 ALGORITHM, TYPE = "ES256", "JOSE+JSON"
-SIGNATURE, SALT = 64, 32  # octets
+SIGNATURE, SALT, SHA256 = 64, 32, 32  # octets
 LONGEST = 200_000  # octets of a seal: a chain and a time token have a tenth of it
 MOST_CERTIFICATES = 5
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -107,9 +107,23 @@ def commitment(salt: bytes, record: bytes, signature: bytes) -> bytes:
     Raises:
         ValueError: a salt or a signature of another length, which would blur where one ends and the next begins.
     """
-    if len(salt) != SALT or len(signature) != SIGNATURE:
-        raise ValueError("a salt has 32 octets, a signature 64")
-    return sha256(DOMAIN + salt + sha256(record) + sha256(signature))
+    return commitment_of(salt, sha256(record), signature)
+
+
+def commitment_of(salt: bytes, record_sha256: bytes, signature: bytes) -> bytes:
+    """The same leaf, of a record whose hash is known.
+
+    Args:
+        salt: 32 octets.
+        record_sha256: of the canonical octets.
+        signature: raw, 64 octets.
+
+    Raises:
+        ValueError: a length that would blur where one ends and the next begins.
+    """
+    if len(salt) != SALT or len(record_sha256) != SHA256 or len(signature) != SIGNATURE:
+        raise ValueError("a salt has 32 octets, a hash 32, a signature 64")
+    return sha256(DOMAIN + salt + record_sha256 + sha256(signature))
 
 
 def written(protected: str, signature: bytes, time_token: bytes | None = None) -> bytes:

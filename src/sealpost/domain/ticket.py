@@ -21,7 +21,8 @@ FACTS = frozenset(f"{mail}_{fact}" for mail in ("announcement", "reminder") for 
 AFTER_ACCEPTANCE = frozenset(
     {f"content_{fact}" for fact in (*TRANSPORT, "delivered", "downloaded")} - {"content_accepted"}
 )
-KINDS = FACTS | AFTER_ACCEPTANCE | set(DECISIONS) | {"submitted", "announcement_opened"}
+ERASED = "content_erased"
+KINDS = FACTS | AFTER_ACCEPTANCE | set(DECISIONS) | {"submitted", "announcement_opened", ERASED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def apply(state: TicketState, kind: str, at: datetime) -> TicketState:
     Raises:
         AlreadyDecided: a second decision.
         TermOver: accepted, refused or withdrawn at or after ``expire_at``.
-        Conflict: the kind does not fit the state (content before acceptance, expiry before its time).
+        Conflict: the kind does not fit the state (content before acceptance, expiry before its time, erasure before the end).
     """
     if kind not in KINDS or kind == "submitted":
         raise Conflict(f"no ticket goes on with {kind}")
@@ -77,6 +78,8 @@ def apply(state: TicketState, kind: str, at: datetime) -> TicketState:
             return _decide(state, decision, at)
     if kind in AFTER_ACCEPTANCE and state.decision != "accepted":
         raise Conflict(f"{kind} on a ticket that was not accepted")
+    if kind == ERASED:
+        return _erase(state)
     return _observe(state, kind, at)
 
 
@@ -96,6 +99,13 @@ def _decide(state: TicketState, decision: Decision, at: datetime) -> TicketState
         status=status_of(decision).code,
         could_know_at=state.could_know_at or known,
     )
+
+
+def _erase(state: TicketState) -> TicketState:
+    """What became of the ticket stays what it shows: that its content is gone is one more fact."""
+    if state.decision is None:
+        raise Conflict("the content of an open ticket is kept")
+    return state
 
 
 def _observe(state: TicketState, kind: str, at: datetime) -> TicketState:

@@ -45,3 +45,10 @@ async def opened(runner: Runner, token: str, hashes: Sequence[bytes], now: datet
         now,
     )
     return (row["id"], row["hash"]) if row else None
+
+
+async def any_alive(runner: Runner, ticket_id: UUID, now: datetime) -> bool:
+    """Whether some link to the ticket's pages has not ended yet."""
+    return await runner.fetchval(
+        "select exists (select from link_tokens where ticket_id = $1 and expires_at > $2)", ticket_id, now
+    )

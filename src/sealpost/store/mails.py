@@ -120,7 +120,6 @@ def _claim(row: Any) -> Claim:
 
 
 def _built(row: Any) -> Built:
-    stored = Stored(row["id"], row["segment"], row["offset"], row["length"], row["nonce"], row["wrapped_key"])
     return Built(
         row["message_header"],
         row["mail_from"],
@@ -128,7 +127,7 @@ def _built(row: Any) -> Built:
         row["smtputf8"],
         row["sha256"],
         row["size"],
-        stored,
+        stored(row),
     )
 
 
@@ -259,3 +258,18 @@ async def states(runner: Runner, ticket_id: UUID) -> dict[str, str]:
     """Purpose → state of a ticket's mails."""
     rows = await runner.fetch("select purpose, state from mails where ticket_id = $1", ticket_id)
     return {row["purpose"]: row["state"] for row in rows}
+
+
+async def announcements(runner: Runner, ticket_id: UUID) -> list[Any]:
+    """What was sent to announce a ticket, with the place of its octets, as long as its key is kept."""
+    return await runner.fetch(
+        """select m.* from mails m where ticket_id = $1 and purpose in ('announcement', 'reminder')
+           and wrapped_key is not null and exists (select from attempts a where a.mail_id = m.id and dot_due_at is not null)
+           order by planned_at""",
+        ticket_id,
+    )
+
+
+def stored(row: Any) -> Stored:
+    """Where a mail's octets lie."""
+    return Stored(row["id"], row["segment"], row["offset"], row["length"], row["nonce"], row["wrapped_key"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -42,6 +43,14 @@ async def append(connection: Connection, ticket_id: UUID, record: Record, salt: 
     await insert(connection, INSERT, [row(ticket_id, record, salt, seal)])
 
 
+async def newest_locked(connection: Connection, chain: UUID) -> Any | None:
+    """The last record (seq, sha256) of a chain that has no ticket; others who add to it wait for this transaction."""
+    await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(chain))
+    return await connection.fetchrow(
+        "select seq, sha256 from records where ticket_id = $1 order by seq desc limit 1", chain
+    )
+
+
 async def kinds(connection: Connection, ticket_id: UUID) -> set[str]:
     """The kinds of record that the ticket has."""
     rows = await connection.fetch("select distinct kind from records where ticket_id = $1", ticket_id)
@@ -52,6 +61,15 @@ async def of_ticket(runner: Runner, ticket_id: UUID) -> list[Any]:
     """Rows (seq, kind, at, octets, sha256) in the order of the chain."""
     return await runner.fetch(
         "select seq, kind, at, octets, sha256 from records where ticket_id = $1 order by seq", ticket_id
+    )
+
+
+async def with_seals(runner: Runner, ticket_id: UUID) -> list[Any]:
+    """Rows with everything that proves them, in the order of the chain."""
+    return await runner.fetch(
+        """select seq, kind, octets, sha256, salt, seal, log_id, log_index from records
+           where ticket_id = $1 order by seq""",
+        ticket_id,
     )
 
 
@@ -77,3 +95,27 @@ async def keep_seal(connection: Connection, ticket_id: UUID, seq: int, seal: byt
     await connection.execute(
         "update records set seal = $3 where ticket_id = $1 and seq = $2 and seal is null", ticket_id, seq, seal
     )
+
+
+async def unstamped(runner: Runner, limit: int) -> list[Any]:
+    """Sealed decisive records (ticket_id, seq, seal) whose seal has no time token, oldest first."""
+    return await runner.fetch(
+        """select ticket_id, seq, seal from records
+           where kind in ('accepted', 'refused', 'expired') and stamped_at is null and seal is not null
+           order by at limit $1""",
+        limit,
+    )
+
+
+async def keep_stamped(runner: Runner, row: Any, seal: bytes, at: datetime) -> None:
+    """Puts a seal with its token in the place of the same seal without, unless another worker was faster."""
+    await runner.execute(
+        """update records set seal = $4, stamped_at = $5
+           where ticket_id = $1 and seq = $2 and seal = $3 and stamped_at is null""",
+        row["ticket_id"], row["seq"], row["seal"], seal, at,
+    )  # fmt: skip
+
+
+async def set_aside(connection: Connection, ticket_id: UUID, seq: int) -> None:
+    """Marks a record whose leaf cannot be made, so that it does not stop those behind it; it never gets a proof."""
+    await connection.execute("update records set log_index = -1 where ticket_id = $1 and seq = $2", ticket_id, seq)

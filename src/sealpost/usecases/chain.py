@@ -40,7 +40,9 @@ async def record(service: Service, connection: Connection, ticket: tickets.Ticke
         state = apply(state, event.kind, event.at)
         seq += 1
         evidence_id = uuid7(event.recorded_at, service.random)
-        made = make(service.issuer, ticket.evidence, Link(seq, last), event, evidence_id, service.clock.statement())
+        made = make(
+            service.issuer, ticket.evidence, Link(seq, last), event, evidence_id, service.evidence.guard.statement()
+        )
         await records.append(connection, ticket.id, made, service.random(32), seal_fact(service, made))
         last = made.sha256
     await tickets.save_state(connection, ticket, state, (seq, last))

@@ -7,13 +7,14 @@ from typing import Any
 
 from sealpost.domain.errors import InvalidInput, NotFound
 from sealpost.domain.timetable import check_days
-from sealpost.store import people
+from sealpost.store import erasures, people
 from sealpost.usecases.database import transaction
 from sealpost.usecases.reads.notices import CHOICES
 from sealpost.usecases.service import Service
 
 MEGABYTE = 1_000_000
 MOST_ATTACHMENTS = 1_000
+MOST_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class AccountChange:
         max_mb: megabytes (10^6 octets) of a message, decoded; 0: the installation's.
         max_attachments: how many a message may have; 0: the installation's.
         notices: names of statuses (contract, section 6), separated by commas; empty: none.
+        keep_days: how long content is kept after a ticket's end, in days.
     """
 
     reminder_days: int | None = None
@@ -33,6 +35,7 @@ class AccountChange:
     max_mb: int | None = None
     max_attachments: int | None = None
     notices: str | None = None
+    keep_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class AccountSettings:
     max_decoded: int | None
     max_attachments: int | None
     notices: tuple[str, ...]
+    keep_days: int = 30
 
 
 async def change_account(service: Service, account_id: int, change: AccountChange) -> AccountSettings:
@@ -61,6 +65,7 @@ async def change_account(service: Service, account_id: int, change: AccountChang
         await people.set_days(connection, account_id, new.reminder_days, new.expiry_days)
         await people.set_limits(connection, account_id, new.max_decoded, new.max_attachments)
         await people.set_notices(connection, account_id, new.notices)
+        await erasures.set_keep_days(connection, account_id, new.keep_days)
         return new
 
 
@@ -75,7 +80,10 @@ def _changed(service: Service, row: Any, change: AccountChange) -> AccountSettin
     if change.max_attachments is not None:
         attachments = _limit("max-attachments", change.max_attachments, MOST_ATTACHMENTS, 1)
     names = tuple(row["notices"]) if change.notices is None else _notices(change.notices)
-    return AccountSettings(reminder, expiry, decoded, attachments, names)
+    keep = row["keep_days"] if change.keep_days is None else change.keep_days
+    if not 1 <= keep <= MOST_DAYS:
+        raise InvalidInput("keep-days", f"must be 1 to {MOST_DAYS}")
+    return AccountSettings(reminder, expiry, decoded, attachments, names, keep)
 
 
 def _limit(field: str, number: int, most: int, unit: int) -> int | None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from sealpost.domain.errors import Unavailable
+from sealpost.store import logs
 from sealpost.store.pool import AWAY, Connection
 from sealpost.usecases.service import Service
 
@@ -27,6 +28,26 @@ async def transaction(service: Service) -> AsyncGenerator[Connection]:
             yield connection
     except AWAY as error:
         raise Unavailable("the database is away") from error
+
+
+async def as_writer(service: Service, act: Callable[[Service], Awaitable[int]]) -> int | None:
+    """Does an act of the log's one writer; None where another process is at it.
+
+    The lock is for liveness only: an act must be safe when it is lost in the middle (design, section 4, *Log writer*).
+
+    Raises:
+        Unavailable: the database or the disk is away.
+    """
+    try:
+        async with service.pool.acquire() as session:
+            if not await logs.take_lock(session):
+                return None
+            try:
+                return await act(service)
+            finally:
+                await logs.leave_lock(session)
+    except (*AWAY, OSError) as error:
+        raise Unavailable("the database or the log's folder is away") from error
 
 
 async def insist(act: Callable[[], Awaitable[None]]) -> None:

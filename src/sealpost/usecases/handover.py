@@ -44,6 +44,10 @@ async def hand_over(service: Service, mail_id: UUID, sending: Sending) -> None:
         mail_id: the planned or built mail.
         sending: what is particular to its purpose.
     """
+    if sending.kinds and (why := await service.readiness.lacking()):
+        # No evidence could be made of what happens to it: it stays due, and the timers bring it back.
+        log.warning("mail waits for evidence", mail=str(mail_id), why=why)
+        return
     held = await _claim(service, mail_id, sending)
     if held is None:
         return

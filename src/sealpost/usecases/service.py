@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 from sealpost.clock import Clock
+from sealpost.content.erasure_list import ErasureList
 from sealpost.content.placement import ContentStore
 from sealpost.content.vault import Vault
 from sealpost.domain.ids import Random
 from sealpost.domain.records import Issuer
 from sealpost.mail.compose import Composer
 from sealpost.mail.transport import Transport
+from sealpost.seal.evidence import Evidence
 from sealpost.seal.signer import Signer
 from sealpost.store.pool import Pool
 from sealpost.usecases.quotas import Quotas
+from sealpost.usecases.readiness import Readiness
 from sealpost.usecases.throttle import Throttle
 
 
@@ -59,7 +63,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The parts; ``worker`` is this process's name among the workers, ``mac_key`` makes addresses comparable only."""
+    """The parts; ``worker`` is this process's name among the workers, ``mac_key`` makes addresses comparable only.
+
+    ``backups_kept``: how long after an erasure a backup may still have what was erased.
+    """
 
     pool: Pool
     clock: Clock
@@ -77,4 +84,8 @@ class Service:
     worker: UUID
     quotas: Quotas
     sealer: Signer
+    evidence: Evidence
+    readiness: Readiness
     throttle: Throttle
+    erasures: ErasureList
+    backups_kept: timedelta

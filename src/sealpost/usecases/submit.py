@@ -1,6 +1,6 @@
 """Take a registered e-mail in (design, section 2, step 4).
 
-``STEPS``: check the sender → read the fields strictly → decode, fingerprint and encrypt → make the
+``STEPS``: check the sender → read the fields strictly → evidence can be made → decode, fingerprint and encrypt → make the
 record and seal it → append the content, durable → one transaction: message, ticket, record, planned announcement, job. The caller is answered only after
 that commit. A crash before it leaves unnamed bytes in a segment and nothing else.
 """
@@ -61,11 +61,12 @@ class Submitter:
             InvalidInput, TooLarge: naming the field as the contract does.
             PreconditionFailed: the sender address is not usable.
             Conflict: the idempotency key was taken over; nothing was taken in.
-            Unavailable: content store or database away, or no key to seal with; nothing was taken in.
+            Unavailable: content store or database away, or no evidence can be made now; nothing was taken in.
         """
         rules = await self._accounts.rules(message.sender.account_id)
         fields = read_fields(message, rules, self._service)
         await self._check_sender(message, fields)
+        await self._service.readiness.require()
         message_id = uuid7(self._service.clock.now(), self._service.random)
         enclosed = await self._enclose(message, message_id, rules.limits)
         try:
@@ -149,4 +150,4 @@ def _record(service: Service, message: SubmitMessage, fields: Fields, subject: S
     now = subject.submitted_at
     event = Event("submitted", now, service.clock.now(), extension=extension)
     evidence_id = uuid7(now, service.random)
-    return make(service.issuer, subject, Link(1, None), event, evidence_id, service.clock.statement())
+    return make(service.issuer, subject, Link(1, None), event, evidence_id, service.evidence.guard.statement())

@@ -29,6 +29,9 @@ ROOMS = (
     "/static",
     "/genuine",
     "/docs",
+    "/log",
+    "/trust",
+    "/verify",
 )
 INBOX_API = "/inbox/api"
 TICKET_PAGE = "/webservice/dashboard"

@@ -18,6 +18,10 @@ from sealpost.usecases.service import Service
 from sealpost.web.address.confirming import address_page, confirm_form
 from sealpost.web.dashboard.notices import notices_form, notices_page
 from sealpost.web.dashboard.tickets import dashboard, home
+from sealpost.web.evidence.bundle import recipient_bundle, sender_bundle
+from sealpost.web.evidence.log import checkpoint, log_page, tile
+from sealpost.web.evidence.trust import trust_file, trust_page
+from sealpost.web.evidence.verify import verify_page
 from sealpost.web.files import static_file
 from sealpost.web.forms import LONGEST
 from sealpost.web.genuine.page import genuine
@@ -54,6 +58,14 @@ PAGES: tuple[ControllerRouterHandler, ...] = (
     notices_form,
     home,
     genuine,
+    log_page,
+    checkpoint,
+    tile,
+    trust_page,
+    trust_file,
+    verify_page,
+    sender_bundle,
+    recipient_bundle,
     static_file,
 )
 INBOX: tuple[ControllerRouterHandler, ...] = (

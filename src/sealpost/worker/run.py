@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -23,12 +24,16 @@ from sealpost.usecases.announce import announce
 from sealpost.usecases.deliver import deliver
 from sealpost.usecases.enlist import pause, stay_enlisted
 from sealpost.usecases.enqueue_due import enqueue_due
+from sealpost.usecases.erase import erase
 from sealpost.usecases.expire import expire
+from sealpost.usecases.extend_log import LogStopped, ask_witnesses, extend_log, is_due
 from sealpost.usecases.forget import forget
 from sealpost.usecases.notify import notify
+from sealpost.usecases.readiness import LOG, TIME
 from sealpost.usecases.remind import plan_reminder, remind
 from sealpost.usecases.seals import seal_pending
 from sealpost.usecases.service import Service
+from sealpost.usecases.stamp import stamp_pending
 
 log = structlog.get_logger()
 
@@ -45,6 +50,7 @@ AT_ONCE = 40
 HEARTBEAT = timedelta(seconds=30)
 TICK = 1.0
 SEALING = 10.0
+OUT_OF_ORDER = 5.0
 HOUR = 3600.0
 PATIENCE = 15.0
 
@@ -56,7 +62,7 @@ async def run(service: Service, stop: asyncio.Event) -> None:
     """
     enlisted, finished = asyncio.Event(), asyncio.Event()
     living = asyncio.create_task(stay_enlisted(service, enlisted, finished))
-    working = [asyncio.create_task(loop(service, enlisted, stop)) for loop in (_timers, _jobs, _forgetting, _sealing)]
+    working = [asyncio.create_task(loop(service, enlisted, stop)) for loop in LOOPS]
     try:
         await stop.wait()
         await asyncio.wait(working, timeout=PATIENCE)
@@ -86,6 +92,11 @@ async def _forgetting(service: Service, enlisted: asyncio.Event, stop: asyncio.E
                 log.info("ended rows removed", rows=removed)
         except Unavailable:
             log.warning("database away, what has ended stays")
+        try:
+            if enlisted.is_set() and (erased := await erase(service)):
+                log.info("content erased", tickets=erased)
+        except Unavailable as error:
+            log.warning("content not erased yet", why=str(error))
         await pause(stop, HOUR if enlisted.is_set() else TICK)
 
 
@@ -99,6 +110,39 @@ async def _sealing(service: Service, enlisted: asyncio.Event, stop: asyncio.Even
         except Unavailable as error:
             log.warning("records wait for their seal", why=str(error))
         await pause(stop, TICK if sealed else SEALING)
+
+
+async def _logging(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
+    """Brings what is sealed into the log and has it stamped and cosigned; says how log and stamps stand."""
+    told = dict[str, str]()
+    while not stop.is_set():
+        if enlisted.is_set():
+            for part, act in ((LOG, _extend), (TIME, stamp_pending)):
+                why = await _turn(service, act)
+                if why is not None and told.get(part) != why:
+                    with suppress(Unavailable):
+                        await service.readiness.say(part, why)
+                        told[part] = why
+            with suppress(Unavailable):
+                await ask_witnesses(service)
+        await pause(stop, OUT_OF_ORDER if any(told.values()) else TICK)
+
+
+async def _turn(service: Service, act: Callable[[Service], Awaitable[int | None]]) -> str | None:
+    """Why an act cannot be done; empty: it is done; None: another worker is at it, and will say."""
+    try:
+        return None if await act(service) is None else ""
+    except LogStopped as error:
+        return f"stopped: {error}"
+    except Unavailable as error:
+        return str(error)
+    except Exception as error:
+        log.exception("the log's writer failed", why=type(error).__name__)
+        return "an unexpected failure"
+
+
+async def _extend(service: Service) -> int | None:
+    return await extend_log(service) if await is_due(service) else 0
 
 
 async def _jobs(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
@@ -148,3 +192,6 @@ def _bound(
             log.exception("job failed", job=name, subject=str(subject), why=type(error).__name__)
 
     return entry
+
+
+LOOPS = (_timers, _jobs, _forgetting, _sealing, _logging)

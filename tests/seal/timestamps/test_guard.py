@@ -150,13 +150,22 @@ async def test_every_token_is_a_reading(
     async with TimestampClient("http://tsa.example/x", tsa_roots, transport=transport, clock=clock) as client:
         source = TsaSource(client)
         assert source.name == "tsa:tsa.example"
-        assert await source.read() is None
         clock.shift = timedelta(seconds=5)  # the authority's clock is ahead of the system's
         await client.stamp(b"checkpoint")
+        heard = client.heard
         reading = await source.read()
+        assert client.heard is heard, "a fresh token serves"
+        assert await TsaSource(client, age=-1).read() is not None
+        assert client.heard is not heard, "an old one is asked for anew"
     assert reading is not None
     assert abs(reading.offset - timedelta(seconds=5)) <= reading.error
     assert not await ClockGuard(clock, source).poll()
+
+
+async def test_an_authority_that_is_away_is_silence(tsa_roots: tuple[x509.Certificate, ...], clock: MovedClock) -> None:
+    async with TimestampClient("http://127.0.0.1:9/", tsa_roots, clock=clock) as client:
+        assert await TsaSource(client).read() is None
+        assert not await ClockGuard(clock, TsaSource(client)).poll()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from sealpost.clock import Clock
+from sealpost.domain.errors import Unavailable
 from sealpost.seal.timestamps.client import Heard, TimestampClient
 
 LIMIT = timedelta(seconds=1)
@@ -118,13 +119,22 @@ class ClockGuard:
 
 
 class TsaSource:
-    """The authority that stamps the checkpoints: every token is also a reading, so nothing more is asked of it."""
+    """The authority that stamps the checkpoints: every token is also a reading, so it is asked only where none is fresh.
 
-    def __init__(self, client: TimestampClient) -> None:
-        self._client = client
+    Args:
+        client: of the authority.
+        age: how old a token may be to serve as a reading, in seconds.
+    """
+
+    def __init__(self, client: TimestampClient, age: float = 600) -> None:
+        self._client, self._age = client, age
         self.name = f"tsa:{urlsplit(client.url).hostname}"
 
     async def read(self) -> Reading | None:
+        heard = self._client.heard
+        if heard is None or time.monotonic() - heard.monotonic > self._age:
+            with suppress(Unavailable):
+                await self._client.stamp(b"what time is it?")
         return None if self._client.heard is None else from_token(self._client.heard)
 
 

@@ -1,0 +1,36 @@
+"""``sealpost trust …``: what others need to check our evidence."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sealpost.cli.acting import with_service
+from sealpost.usecases.reads.trust import trust_folder
+from sealpost.usecases.service import Service
+
+trust = typer.Typer(help="The trust folder: what others need to check our evidence.", no_args_is_help=True)
+
+
+@trust.command("export")
+def export(
+    folder: Annotated[Path, typer.Argument(help="made if missing; files of the same names are replaced")],
+) -> None:
+    """Write the trust folder, as it is published at /trust/."""
+
+    async def act(service: Service) -> None:
+        files = await trust_folder(service)
+        await asyncio.to_thread(_written, folder, files)
+        print(f"{len(files)} files in {folder}")
+
+    with_service(act)
+
+
+def _written(folder: Path, files: dict[str, bytes]) -> None:
+    for name, octets in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(octets)

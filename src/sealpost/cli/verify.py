@@ -1,0 +1,115 @@
+"""``sealpost verify``: checks an evidence bundle on any machine; needs the base dependencies only, no network.
+
+Prints findings by check, remarks and a time line of its own; exit 0 all right, 1 something is wrong, 2 nothing is wrong
+but not everything is proven, 3 it could not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import locale
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sealpost.verifier.earlier import Receipt
+from sealpost.verifier.report import Claim, Report, Unusable
+from sealpost.verifier.tables import CHECKS, FAIL, LANGUAGES, LIMITS, NOT_PROVEN, PASS, WORDS, safe, said
+from sealpost.verifier.trust import read_trust
+from sealpost.verifier.verify import verify
+
+_MARKS = {PASS: "+", FAIL: "X", NOT_PROVEN: "?"}
+_SHOWN = 3  # findings of one check and verdict that are written out when all is right
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs the command.
+
+    Args:
+        arguments: those after ``sealpost verify``.
+
+    Returns:
+        The exit code.
+    """
+    options = _parser().parse_args(arguments)
+    language: str = options.language or _language()
+    try:
+        trust = read_trust(options.trust) if options.trust else None
+        receipts = [_receipt(one) for one in options.receipt]
+        report = verify(options.file, trust, receipts, language, log=options.log)
+    except (Unusable, OSError) as error:
+        print(said("result.3", language, {"reason": error}), file=sys.stderr)
+        return 3
+    if options.json:
+        print(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
+    else:
+        _print(report)
+    return report.exit_code
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with 3 where argparse would end with 2, which means something else here."""
+
+    def error(self, message: str) -> None:
+        self.print_usage(sys.stderr)
+        self.exit(3, f"{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="sealpost verify", description="Verify an evidence bundle (.asice), offline.")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the bundle")
+    parser.add_argument("--trust", type=Path, metavar="DIR", help="trust folder; without it, who signed is not proven")
+    parser.add_argument(
+        "--receipt", type=Path, metavar="FILE", action="append", default=[], help="bundle or proof received before"
+    )
+    parser.add_argument("--log", type=Path, metavar="DIR", help="copy of the log's folder, which is recomputed")
+    parser.add_argument("--json", action="store_true", help="the report for machines")
+    parser.add_argument("--language", choices=LANGUAGES, help="of the report; else that of this machine")
+    return parser
+
+
+def _language() -> str:
+    found = (locale.getlocale()[0] or "")[:2].lower()
+    return found if found in LANGUAGES else "en"
+
+
+def _receipt(path: Path) -> Receipt:
+    if path.stat().st_size > LIMITS["totalOctets"]:
+        raise Unusable(f"{path} is too large")
+    return Receipt(path.name, path.read_bytes())
+
+
+def _print(report: Report) -> None:
+    def word(code: str, **values: object) -> str:
+        return said(code, report.language, values)
+
+    for head in ("reference", "sender", "recipient"):
+        if head in report.parties:
+            print(f"{word(f'head.{head}')}: {safe(report.parties[head])}")
+    print()
+    for check in CHECKS:
+        verdict = report.verdict(check)
+        if verdict:
+            print(f"[{_MARKS[verdict]}] {word(f'check.{check}')}: {word(f'verdict.{verdict}')}")
+            _print_claims(report, report.of(check))
+    print(f"\n{word('head.remarks')}")
+    for remark in report.remarks:
+        print(f"  - {remark.words(report.language)}")
+    print(f"\n{word('head.time_line')}")
+    if report.exit_code == 1:
+        print(f"  ! {word('head.unproven')}")
+    for moment in report.time_line:
+        event = word(f"event.{moment.event}") if f"event.{moment.event}" in WORDS else "?"
+        line = f"\n{'':31}{safe(moment.line)}" if moment.line else ""
+        print(f"  {moment.record:>3}  {safe(moment.at)}  {event}{line}")
+    print(f"\n{word(f'result.{report.exit_code}')}")
+
+
+def _print_claims(report: Report, claims: Sequence[Claim]) -> None:
+    """Every FAIL and NOT PROVEN; of what is right, a few."""
+    right = [one for one in claims if one.verdict == PASS]
+    for claim in [one for one in claims if one.verdict != PASS] + right[:_SHOWN]:
+        print(f"      {_MARKS[claim.verdict]} {claim.words(report.language)}")
+    if len(right) > _SHOWN:
+        print(f"      + {said('head.and_more', report.language, {'count': len(right) - _SHOWN})}")

@@ -1,0 +1,215 @@
+"""Gather the evidence of a ticket into a bundle (evidence format, section 5), for its sender and for its recipient."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from sealpost.content.placement import ContentDamaged, ContentUnavailable
+from sealpost.domain.canonical import digest
+from sealpost.domain.checkpoint import written_proof
+from sealpost.domain.errors import Conflict, NotFound, Unavailable
+from sealpost.domain.records import Event
+from sealpost.seal.bundle.bundle import Bundle, BundleParts, File, SealedRecord, StampedCheckpoint, prepared
+from sealpost.seal.certificate.certificate import certificate
+from sealpost.seal.certificate.pades import sealed
+from sealpost.seal.key_files import KeysRefused
+from sealpost.seal.log.folder import LogDamaged
+from sealpost.seal.signer import SigningFailed
+from sealpost.seal.timestamps.client import Stamper
+from sealpost.store import links, logs, mails, records, tickets
+from sealpost.store.logs import Log, Settled
+from sealpost.store.pool import Connection
+from sealpost.store.tickets import Ticket, Visible
+from sealpost.usecases.chain import record
+from sealpost.usecases.database import transaction
+from sealpost.usecases.deliver import shown_name, split
+from sealpost.usecases.handover import opened
+from sealpost.usecases.opened import opened_ticket
+from sealpost.usecases.reads.trust import trust_folder
+from sealpost.usecases.service import Service
+from sealpost.usecases.web_act import WebAct, web
+
+AT_ONCE = asyncio.Semaphore(2)
+"""Bundles that are being made in this process: each takes a tenth of a second of CPU and may hold its contents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the database knows of a ticket's evidence."""
+
+    ticket: Ticket
+    rows: Sequence[Any]
+    logs: Mapping[int, Log]
+    covering: Mapping[int, Settled]
+    mails: Sequence[Any]
+
+
+@asynccontextmanager
+async def for_sender(service: Service, visible: Visible, token: str, language: str) -> AsyncGenerator[Bundle]:
+    """The bundle for the ticket's account, with its contents while they are kept.
+
+    Args:
+        service: the parts.
+        visible: whose tickets the caller may see.
+        token: the ticket's.
+        language: of the certificate.
+
+    Raises:
+        NotFound: no such ticket for this caller.
+        Unavailable: database, content store, key or time stamp authority away.
+    """
+    async with transaction(service) as connection:
+        ticket = await tickets.by_token(connection, token, visible)
+        if ticket is None:
+            raise NotFound("no such ticket")
+        gathered = await _gathered(service, connection, ticket)
+    async with _bundle(service, gathered, language, with_content=True) as bundle:
+        yield bundle
+
+
+@asynccontextmanager
+async def for_recipient(
+    service: Service, token: str, secrets: Sequence[str], language: str, act: WebAct
+) -> AsyncGenerator[Bundle]:
+    """The bundle for the recipient, after the decision or the expiry; with the contents only after acceptance.
+
+    Contents that leave in it are a handover: the first one of a ticket is recorded before any octet leaves.
+
+    Raises:
+        NotFound: no secret opens this ticket.
+        Conflict: nothing is decided yet.
+        Unavailable: as for the sender.
+    """
+    async with transaction(service) as connection:
+        ticket_id, link = await opened_ticket(service, connection, token, secrets)
+        ticket = await tickets.lock(connection, ticket_id)
+        if ticket.state.decision is None:
+            raise Conflict("there is no evidence for the recipient before the decision")
+        has_content = ticket.state.decision == "accepted" and ticket.content.wrapped_key is not None
+        if has_content and "content_downloaded" not in await records.kinds(connection, ticket_id):
+            now = service.clock.now()
+            event = Event("content_downloaded", now, now, extension=web(service, act, "download", link))
+            await record(service, connection, ticket, [event])
+    async with transaction(service) as connection:
+        gathered = await _gathered(service, connection, await tickets.by_id(connection, ticket_id))
+    async with _bundle(service, gathered, language, with_content=has_content) as bundle:
+        yield bundle
+
+
+async def _gathered(service: Service, connection: Connection, ticket: Ticket) -> Gathered:
+    rows = await records.with_seals(connection, ticket.id)
+    known = {one.id: one for one in await logs.all_of(connection)}
+    covering = dict[int, Settled]()
+    for row in rows:
+        if row["log_id"] is not None:
+            found = await logs.covering(connection, row["log_id"], row["log_index"])
+            if found is not None:
+                covering[row["seq"]] = found
+    is_live = await links.any_alive(connection, ticket.id, service.clock.now())
+    return Gathered(ticket, rows, known, covering, () if is_live else await mails.announcements(connection, ticket.id))
+
+
+@asynccontextmanager
+async def _bundle(service: Service, gathered: Gathered, language: str, *, with_content: bool) -> AsyncGenerator[Bundle]:
+    stamper = service.evidence.stamper
+    if stamper is None:
+        raise Unavailable("no time stamp authority is set, and evidence needs one")
+    async with AsyncExitStack() as stack:
+        try:
+            async with AT_ONCE:  # not while it is given out: a slow reader would keep the others waiting
+                parts = await _parts(service, gathered, language, stamper, with_content=with_content)
+                signer, now = service.evidence.signer("pdf-seal"), service.clock.now()
+                bundle = await stack.enter_async_context(prepared(parts, signer, stamper.stamp, now))
+        except (SigningFailed, KeysRefused, LogDamaged, ContentUnavailable, OSError) as error:
+            raise Unavailable(f"the evidence cannot be put together: {error}") from error
+        yield bundle
+
+
+async def _parts(
+    service: Service, gathered: Gathered, language: str, stamper: Stamper, *, with_content: bool
+) -> BundleParts:
+    signer = service.evidence.signer("pdf-seal")
+    kept = await asyncio.to_thread(_sealed_records, service, gathered)
+    zone, url = ZoneInfo(gathered.ticket.zone), f"{service.face.base_url}/verify"
+    pdf = await asyncio.to_thread(certificate, kept, language=language, verify_url=url, zone=zone)
+    return BundleParts(
+        ticket_token=gathered.ticket.token,
+        records=kept,
+        checkpoints=_checkpoints(gathered),
+        mails=[_mail(service, row, gathered.rows) for row in gathered.mails],
+        contents=_contents(service, gathered.ticket) if with_content else [],
+        trust=await trust_folder(service),
+        certificate=await sealed(pdf, signer, stamper.stamp, service.clock.now()),
+    )
+
+
+def _sealed_records(service: Service, gathered: Gathered) -> list[SealedRecord]:
+    return [
+        SealedRecord(row["seq"], row["octets"], row["seal"] or b"", row["salt"], _proof(service, gathered, row))
+        for row in gathered.rows
+    ]
+
+
+def _proof(service: Service, gathered: Gathered, row: Any) -> bytes | None:
+    """The proof of a record, or None while no signed checkpoint covers it."""
+    covering = gathered.covering.get(row["seq"])
+    if covering is None or covering.note is None:
+        return None
+    folder = service.evidence.log(gathered.logs[row["log_id"]].name)
+    path = folder.inclusion(row["log_index"], covering.size)
+    return written_proof(row["log_index"], path, covering.note + covering.cosigned)
+
+
+def _checkpoints(gathered: Gathered) -> list[StampedCheckpoint]:
+    found = {(one.log_id, one.size): one for one in gathered.covering.values()}
+    return [_checkpoint(gathered.logs[log_id].name, one) for (log_id, _), one in sorted(found.items())]
+
+
+def _checkpoint(name: str, settled: Settled) -> StampedCheckpoint:
+    tokens = () if settled.token is None else (settled.token, *settled.renewals)
+    return StampedCheckpoint(name, settled.size, settled.note or b"", tokens)
+
+
+def _mail(service: Service, row: Any, kept: Iterable[Any]) -> File:
+    """A mail whose hash a record carries."""
+    return File(_seq_of(row, kept), row["purpose"], _opened_mail(service, row))
+
+
+def _seq_of(row: Any, kept: Iterable[Any]) -> int:
+    """The first record that carries the mail's hash."""
+    wanted = digest(row["sha256"])["DigestValue"]
+    for one in kept:
+        smtp = msgspec.json.decode(one["octets"])["Extensions"][0]["sealpost/1"].get("smtp", {})
+        if smtp.get("sent", {}).get("DigestValue") == wanted:
+            return one["seq"]
+    raise Unavailable("a mail without a record")
+
+
+async def _opened_mail(service: Service, row: Any) -> AsyncIterator[bytes]:
+    yield await opened(service, service.mail_vault.open, mails.stored(row))
+
+
+def _contents(service: Service, ticket: Ticket) -> list[File]:
+    """The parts as they were submitted; none once they were erased."""
+    if ticket.content.wrapped_key is None:
+        return []
+    kept = dict[str, list[bytes]]()
+
+    async def part(index: int) -> AsyncIterator[bytes]:
+        if "all" not in kept:
+            try:
+                octets = await opened(service, service.content_vault.open, ticket.content)
+            except ContentDamaged as error:
+                raise Unavailable("the content is damaged") from error
+            kept["all"] = split(ticket.evidence.parts, octets)
+        yield kept["all"][index]
+
+    parts = ticket.evidence.parts
+    return [File(number + 1, shown_name(one), part(number)) for number, one in enumerate(parts)]

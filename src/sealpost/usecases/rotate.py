@@ -1,0 +1,54 @@
+"""Rotate an evidence key: the new one signs, the old ones stay for what they signed (evidence format, section 7)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from sealpost.domain.errors import InvalidInput
+from sealpost.seal.key_files import PURPOSES
+from sealpost.seal.pki import TEST_ONLY, rotate
+from sealpost.store import logs
+from sealpost.usecases.extend_log import begin_log, next_name
+from sealpost.usecases.installation import record_event
+from sealpost.usecases.service import Service
+
+OF_THE_LOG = ("log-ed25519", "log-mldsa44")
+
+
+async def rotate_key(service: Service, purpose: str) -> int:
+    """Makes the next key of a purpose, and the record that says so; a log's key begins the next log.
+
+    The record is sealed by the key before: what already is trusted introduces what is new. A crash after the key is made
+    leaves it without the record; rotating again makes another.
+
+    Args:
+        service: the parts.
+        purpose: one of `seal.key_files.PURPOSES`.
+
+    Returns:
+        Its number.
+
+    Raises:
+        InvalidInput: no such purpose.
+        KeysRefused, OSError: the folder cannot be used.
+        Unavailable: the database is away.
+    """
+    allowed = [one for one in PURPOSES if one not in TEST_ONLY or service.issuer.environment == "test"]
+    if purpose not in allowed:
+        raise InvalidInput("purpose", f"must be one of {', '.join(allowed)}")
+    keys = service.evidence.keys
+    number = await asyncio.to_thread(rotate, keys, purpose, service.issuer, service.clock.now())
+    chain = keys.certificates(purpose, number)
+    shown = {"certificateSha256": _fingerprint(chain[0])} if chain else {}
+    await record_event(service, "key_rotated", {"purpose": purpose, "number": number, **shown})
+    newest = await logs.newest(service.pool)
+    if purpose in OF_THE_LOG and newest is not None:
+        await begin_log(service, next_name(newest.name))
+    return number
+
+
+def _fingerprint(certificate: x509.Certificate) -> str:
+    return certificate.fingerprint(SHA256()).hex()

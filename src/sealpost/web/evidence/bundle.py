@@ -1,0 +1,78 @@
+"""Bundles to take away: from the ticket page for the sender's people, from the pickup page for the recipient."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+from litestar import Response, get, post
+from litestar.response import Stream
+
+from sealpost.domain.errors import Conflict, NotFound
+from sealpost.domain.ids import is_ticket_token
+from sealpost.seal.bundle.bundle import MEDIA_TYPE, Bundle
+from sealpost.usecases.gather import for_recipient, for_sender
+from sealpost.usecases.reads.viewer import of_person
+from sealpost.usecases.service import Face
+from sealpost.web.acts import web_act
+from sealpost.web.headers import FILE_POLICY, security_headers
+from sealpost.web.pages import PageRequest, Serving, chosen_language
+from sealpost.web.pickup.landing import landing_html, not_here, show_landing, visit
+from sealpost.web.signin.entering import sign_in_first, signed_in
+from sealpost.web.signin.way_back import TICKET
+from sealpost.web.ticket.page import no_ticket
+
+
+@get("/dashboard/evidence/{token:str}")
+async def sender_bundle(request: PageRequest, service: Serving) -> Response[str] | Stream:
+    """All evidence of a ticket, for its account."""
+    token = str(request.path_params["token"])
+    person = await signed_in(request, service)
+    if person is None:
+        return sign_in_first(
+            service, f"{TICKET}?ticket_token={token}&action=ticket_html" if is_ticket_token(token) else ""
+        )
+    if not is_ticket_token(token):
+        return no_ticket(request, service, person)
+    language = chosen_language(request, person.language)
+    try:
+        return await given_out(for_sender(service, of_person(person), token, language), service.face, token)
+    except NotFound:
+        return no_ticket(request, service, person)
+
+
+@post("/pickup/{token:str}/evidence", status_code=200)
+async def recipient_bundle(request: PageRequest, service: Serving) -> Response[str] | Stream:
+    """The same for the recipient, by a form that POSTs: the contents may be in it."""
+    visited = await visit(request, service)
+    if visited is None:
+        return not_here(request, service.face)
+    token, act = visited.pickup.ticket_token, web_act(request, landing_html(service.face, visited))
+    bundle = for_recipient(service, token, visited.secrets, visited.language, act)
+    try:
+        return await given_out(bundle, service.face, token)
+    except Conflict:
+        return show_landing(request, service.face, visited, status=409)
+
+
+async def given_out(bundle: AbstractAsyncContextManager[Bundle], face: Face, token: str) -> Stream:
+    """An answer that streams a bundle; whatever can fail has failed before it begins.
+
+    Args:
+        bundle: of `usecases.gather`.
+        face: how the service is reached.
+        token: the ticket's.
+    """
+    stack = AsyncExitStack()
+    made = await stack.enter_async_context(bundle)
+
+    async def octets() -> AsyncIterator[bytes]:
+        async with stack:
+            async for piece in made.chunks():
+                yield piece
+
+    headers = security_headers(face, FILE_POLICY) | {
+        "Content-Disposition": f'attachment; filename="evidence-{token}.asice"',
+        "Content-Length": str(made.size),
+    }
+    return Stream(octets, media_type=MEDIA_TYPE, headers=headers)

@@ -1,0 +1,235 @@
+"""The log: what is sealed gets in, its checkpoints are signed and stamped, and it never has two roots for one size."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import pytest
+
+from sealpost.domain import seals
+from sealpost.domain.checkpoint import read_checkpoint
+from sealpost.domain.errors import Unavailable
+from sealpost.domain.merkle import includes, is_consistent, leaf_hash
+from sealpost.domain.note import read
+from sealpost.seal.jades import imprint_octets
+from sealpost.seal.notes import is_signed
+from sealpost.seal.signer import SigningFailed
+from sealpost.store import logs
+from sealpost.store.logs import Log
+from sealpost.usecases.decide import decide
+from sealpost.usecases.extend_log import LogStopped, begin_log, entry_of, extend_log, is_due, log_keys
+from sealpost.usecases.stamp import stamp_pending
+from sealpost.verifier.timestamps import check_token
+from tests.world import ACT, World
+
+
+async def newest(world: World) -> Log:
+    found = await logs.newest(world.service.pool)
+    assert found is not None
+    return found
+
+
+async def rows(world: World) -> list[Any]:
+    return await world.service.pool.fetch("select * from records order by log_index")
+
+
+async def test_every_record_gets_in(world: World) -> None:
+    await world.send()
+    assert await is_due(world.service)
+    added = await extend_log(world.service)
+    kept = await rows(world)
+    assert added == len(kept) == 4, "that the log begins is a record too"
+    assert not await is_due(world.service)
+    tree = await newest(world)
+    assert (tree.name, tree.origin) == ("2026", "127.0.0.1:8025/log/2026")
+    folder = world.service.evidence.log("2026")
+    octets = folder.checkpoint()
+    assert octets is not None
+    note = read(octets)
+    assert is_signed(note, log_keys(world.service, tree))
+    checkpoint = read_checkpoint(note.text)
+    for row in kept:
+        entry = entry_of(row)
+        assert entry == seals.commitment(row["salt"], row["octets"], seals.read(row["seal"]).signature)
+        proof = folder.inclusion(row["log_index"], checkpoint.size)
+        assert includes(row["log_index"], checkpoint.size, leaf_hash(entry), proof, checkpoint.root)
+
+
+async def test_each_tree_is_the_beginning_of_the_next(world: World) -> None:
+    roots = dict[int, bytes]()
+    for _ in range(4):
+        await world.send()
+        await extend_log(world.service)
+        size = (await newest(world)).size
+        roots[size] = world.service.evidence.log("2026").root(size)
+    folder = world.service.evidence.log("2026")
+    last = max(roots)
+    for size, root in roots.items():
+        assert is_consistent(size, last, root, roots[last], folder.consistency(size, last))
+        assert folder.root(size) == root
+    folder.check(last)
+
+
+async def test_checkpoints_and_decisions_are_stamped(world: World) -> None:
+    token = await world.send()
+    await decide(world.service, token, [world.secret()], "accepted", "", ACT)
+    await extend_log(world.service)
+    assert await stamp_pending(world.service) == 2
+    assert await stamp_pending(world.service) == 0
+    signed = await logs.newest_signed(world.service.pool, (await newest(world)).id)
+    assert signed is not None and signed.token is not None and signed.note is not None
+    check_token(signed.token, signed.note, world.service.evidence.tsa_roots)
+    (decision,) = [row for row in await rows(world) if row["kind"] == "accepted"]
+    sealed = seals.read(decision["seal"])
+    assert sealed.time_token is not None
+    check_token(sealed.time_token, imprint_octets(decision["seal"]), world.service.evidence.tsa_roots)
+
+
+async def test_tokens_are_renewed_before_they_end(world: World) -> None:
+    await world.send()
+    await extend_log(world.service)
+    await stamp_pending(world.service)
+    world.clock.advance(days=1010)
+    assert await stamp_pending(world.service) == 1
+    signed = await logs.newest_signed(world.service.pool, (await newest(world)).id)
+    assert signed is not None
+    assert signed.note is not None
+    assert signed.token is not None
+    (renewal,) = signed.renewals
+    check_token(renewal, signed.note + signed.token, world.service.evidence.tsa_roots)
+
+
+async def test_a_busy_log_waits_for_more(world: World) -> None:
+    await world.send()
+    await extend_log(world.service)
+    tree = await newest(world)
+    await world.service.pool.execute(
+        """insert into checkpoints (log_id, size, root, at, note)
+           select $1, 1000 + n, '', $2, '' from generate_series(1, 60) as n""",
+        tree.id,
+        world.clock.now(),
+    )
+    await world.service.pool.execute("update logs set size = 1060")
+    await world.send()
+    assert not await is_due(world.service)
+    world.clock.advance(seconds=60)
+    assert await is_due(world.service)
+
+
+async def test_a_new_year_has_a_new_log(world: World) -> None:
+    await world.send()
+    await extend_log(world.service)
+    world.clock.advance(days=60)
+    await world.send(recipient_email="bob2@example.com")
+    await extend_log(world.service)
+    kept = await logs.all_of(world.service.pool)
+    assert [(one.name, one.size) for one in kept] == [("2026", 4), ("2027", 5)]
+    assert kept[1].origin == "127.0.0.1:8025/log/2027"
+    assert await extend_log(world.service) == 0
+
+
+@pytest.mark.parametrize("later", [0, 1, 5])
+async def test_a_restored_database_does_not_fork_the_log(world: World, later: int) -> None:
+    for _ in range(2):
+        await world.send()
+        await extend_log(world.service)
+    before = world.service.evidence.log("2026").checkpoint()
+    # The database as it was after the first; then new records come, also as many and more as it lost.
+    pool = world.service.pool
+    await pool.execute("delete from checkpoints where size > 4")
+    await pool.execute("delete from records where log_index >= 4")
+    await pool.execute("update logs set size = 4")
+    for _ in range(later):
+        await world.send()
+    for _ in range(2):
+        with pytest.raises(LogStopped, match="put back"):
+            await extend_log(world.service)
+        with pytest.raises(LogStopped, match="put back"):
+            await is_due(world.service)
+    assert world.service.evidence.log("2026").checkpoint() == before
+
+
+async def test_other_records_at_the_same_places_are_refused(world: World) -> None:
+    await world.send()
+    await extend_log(world.service)
+    before = world.service.evidence.log("2026").checkpoint()
+    await world.service.pool.execute("update records set salt = sha256(salt)")
+    await world.send()
+    with pytest.raises(LogStopped, match="another record"):
+        await extend_log(world.service)
+    assert world.service.evidence.log("2026").checkpoint() == before
+
+
+async def test_a_size_has_one_root(world: World) -> None:
+    await world.send()
+    await extend_log(world.service)
+    await world.send()
+    tree = await newest(world)
+    await logs.settle(world.service.pool, tree.id, 7, bytes(32), world.clock.now())
+    with pytest.raises(LogStopped, match="another root is settled"):
+        await extend_log(world.service)
+
+
+async def test_a_lost_folder_is_made_again(world: World) -> None:
+    for _ in range(2):
+        await world.send()
+        await extend_log(world.service)
+    folder = world.service.evidence.log("2026")
+    root = folder.root(7)
+    shutil.rmtree(folder.folder)
+    world.service.evidence.folders.clear()
+    await world.send()
+    await extend_log(world.service)
+    again = world.service.evidence.log("2026")
+    assert again.root(7) == root
+    again.check(10)
+
+
+async def test_a_folder_of_other_entries_stops_the_log(world: World) -> None:
+    await world.send()
+    await extend_log(world.service)
+    tile = world.service.evidence.log("2026").folder / "tile/0/000.p/4"
+    tile.write_bytes(bytes(128))
+    await world.send()
+    with pytest.raises(LogStopped):
+        await extend_log(world.service)
+
+
+async def test_a_damaged_seal_does_not_stop_the_others(world: World) -> None:
+    await world.send()
+    await world.service.pool.execute("update records set seal = 'x' where kind = 'announcement_offered'")
+    assert await extend_log(world.service) == 3
+    aside = await world.service.pool.fetchval("select kind from records where log_index = -1")
+    assert aside == "announcement_offered"
+
+
+async def test_a_stopped_log_gives_way_to_a_new_one(world: World) -> None:
+    await world.send()
+    await extend_log(world.service)
+    await world.send()
+    await logs.stop(world.service.pool, (await newest(world)).id, "told to")
+    with pytest.raises(LogStopped, match="told to"):
+        await extend_log(world.service)
+    await begin_log(world.service, "2026-2")
+    assert await extend_log(world.service) == 4
+    kept = await logs.all_of(world.service.pool)
+    assert [(one.name, one.size) for one in kept] == [("2026", 4), ("2026-2", 4)]
+
+
+class Away:
+    """A key that cannot be had."""
+
+    def __call__(self, *_: Any) -> Any:
+        raise SigningFailed("away")
+
+
+async def test_without_its_keys_the_log_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.send()
+    await extend_log(world.service)
+    await world.send()
+    with monkeypatch.context() as patched:
+        patched.setattr("sealpost.usecases.extend_log.log_lines", Away())
+        with pytest.raises(Unavailable, match="signed"):
+            await extend_log(world.service)
+    assert await extend_log(world.service) == 3
