@@ -39,7 +39,7 @@ from sealpost.content.erasure_list import ErasureList
 from sealpost.content.keys import load_or_create
 from sealpost.content.segments import LocalSegments
 from sealpost.content.vault import Vault
-from sealpost.domain.errors import InvalidInput
+from sealpost.domain.errors import InvalidInput, SealpostError
 from sealpost.domain.ids import Buffered, uuid7
 from sealpost.domain.policy import read_policy
 from sealpost.domain.records import Issuer
@@ -75,14 +75,29 @@ from sealpost.xmlapi.tickets import XML_PATH, tickets_xml
 
 LATE = timedelta(minutes=10)
 OWN_TSA = "own"
+RESTORING = "restoring"  # in the data folder from a restore's first change to its end
 WARNING = timedelta(days=30)  # how long before a certificate ends doctor calls it a failure
 
 log = structlog.get_logger()
 
 
+class RestoreUnfinished(SealpostError):
+    """The data folder has half of a restore; the sentence says what to do."""
+
+
 @asynccontextmanager
-async def database(settings: Settings) -> AsyncGenerator[str]:
-    """The database's address: the one that was set, or that of the embedded server, which runs meanwhile."""
+async def database(settings: Settings, *, restoring: bool = False) -> AsyncGenerator[str]:
+    """The database's address: the one that was set, or that of the embedded server, which runs meanwhile.
+
+    Args:
+        settings: how this installation runs.
+        restoring: only a restore may go on with what an interrupted one left: its log would sign what is lost.
+
+    Raises:
+        RestoreUnfinished: a restore was interrupted.
+    """
+    if not restoring and (settings.data / RESTORING).exists():
+        raise RestoreUnfinished(f"a restore into {settings.data} was interrupted: run the same sealpost restore again")
     if settings.database_url:
         yield settings.database_url
         return

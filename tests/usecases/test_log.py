@@ -19,6 +19,7 @@ from sealpost.store import logs
 from sealpost.store.logs import Log
 from sealpost.usecases.decide import decide
 from sealpost.usecases.extend_log import LogStopped, begin_log, entry_of, extend_log, is_due, log_keys
+from sealpost.usecases.seals import seal_pending
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.verifier.timestamps import check_token
 from tests.world import ACT, World
@@ -54,6 +55,20 @@ async def test_every_record_gets_in(world: World) -> None:
         assert entry == seals.commitment(row["salt"], row["octets"], seals.read(row["seal"]).signature)
         proof = folder.inclusion(row["log_index"], checkpoint.size)
         assert includes(row["log_index"], checkpoint.size, leaf_hash(entry), proof, checkpoint.root)
+
+
+async def test_places_rise_with_the_numbers_of_a_ticket(world: World) -> None:
+    """A fact that was told late has an earlier time than the record before it; one without a seal keeps others waiting."""
+    await world.send()
+    pool = world.service.pool
+    await pool.execute("update records set at = at - interval '1 hour' where seq = 3")
+    await pool.execute("update records set seal = null where seq = 1")
+    assert await extend_log(world.service) == 1, "the record of the log alone"
+    assert await seal_pending(world.service) == 1
+    while await is_due(world.service):
+        await extend_log(world.service)
+    kept = await pool.fetch("select log_index from records where log_index > 0 order by seq")
+    assert [row["log_index"] for row in kept] == [1, 2, 3]
 
 
 async def test_each_tree_is_the_beginning_of_the_next(world: World) -> None:

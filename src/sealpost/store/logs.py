@@ -103,9 +103,15 @@ async def release(connection: Connection, log_id: int) -> int:
 
 
 async def waiting(connection: Connection, limit: int) -> list[Any]:
-    """Sealed records (ticket_id, seq, sha256, salt, seal) without a place, oldest first, locked."""
+    """Sealed records (ticket_id, seq, sha256, salt, seal) without a place, oldest first, locked.
+
+    Within a ticket places rise with ``seq``: a record waits for the ones before it that have no seal yet, or whose event
+    is later (a fact that was told late).
+    """
     return await connection.fetch(
-        """select ticket_id, seq, sha256, salt, seal from records where log_index is null and seal is not null
+        """select ticket_id, seq, sha256, salt, seal from records r where log_index is null and seal is not null
+           and not exists (select from records e where e.ticket_id = r.ticket_id and e.seq < r.seq
+                           and e.log_index is null and (e.seal is null or e.at > r.at))
            order by at, ticket_id, seq limit $1 for update""",
         limit,
     )

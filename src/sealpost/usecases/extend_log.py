@@ -88,8 +88,12 @@ async def extend_log(service: Service) -> int | None:
 async def ask_witnesses(service: Service) -> int | None:
     """Asks the policy's witnesses for the newest checkpoint, and publishes it with their lines; how many there are.
 
+    Where the quorum is not met because a witness knows another tree of this log, or a larger one, the log stops: whoever
+    put database and folder back from a copy has nobody else who could tell. A quorum that is met all the same goes on.
+
     Raises:
         Unavailable: the database or the disk is away.
+        LogStopped: see there.
     """
     return await as_writer(service, _cosigned) if service.evidence.policy else 0
 
@@ -290,6 +294,12 @@ async def _cosigned(service: Service) -> int:
         return await asyncio.to_thread(folder.consistency, old, size)
 
     lines = await service.evidence.witnesses.collect(policy, note, prove, service.clock.real())
+    names = {one.name for one in lines}
+    disagreeing = service.evidence.witnesses.disagreeing
+    if disagreeing and not policy.is_met({one.label for one in policy.witnesses if one.name in names}):
+        why = f"{', '.join(disagreeing)} knows another tree of it: it was put back from a copy"
+        await _stop(service, tree, why)
+        raise LogStopped(why)
     if lines:
         cosigned = "".join(signature_line(one) for one in lines).encode()
         await logs.keep_cosigned(service.pool, tree.id, size, cosigned)

@@ -123,7 +123,7 @@ async def _logging(service: Service, enlisted: asyncio.Event, stop: asyncio.Even
                     with suppress(Unavailable):
                         await service.readiness.say(part, why)
                         told[part] = why
-            with suppress(Unavailable):
+            with suppress(Unavailable, LogStopped):  # the next turn of the log says that it is stopped
                 await ask_witnesses(service)
         await pause(stop, OUT_OF_ORDER if any(told.values()) else TICK)
 

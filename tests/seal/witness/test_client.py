@@ -141,7 +141,19 @@ async def test_one_that_is_ahead(witness: Witness, http: httpx2.AsyncClient) -> 
         with capture_logs() as lines:
             assert await witnesses.collect(policy, LOG.note(4), Proofs(4), START) == []
         assert (lines[-1]["event"], lines[-1]["witness"], lines[-1]["size"]) == ("witness_ahead", NAME, 9)
+        assert witnesses.disagreeing == [NAME]
         assert len(await witnesses.collect(policy, LOG.note(11), Proofs(11), START)) == 2
+        assert witnesses.disagreeing == []
+
+
+async def test_one_that_knows_another_tree(witness: Witness, http: httpx2.AsyncClient) -> None:
+    """A log that was put back from a copy and went on with other entries."""
+    assert witness.add_checkpoint(LOG.body(0, 9)).status == 200
+    async with served(witness_app(witness)) as url:
+        for size in (9, 12):
+            witnesses = Witnesses(http)
+            assert await witnesses.collect(policy_of(witness, url), LOG.note(size, "b"), Proofs(size), START) == []
+            assert witnesses.disagreeing == [NAME]
 
 
 def lines_of(size: int, *, letter: str = "a", name: str = NAME, at: datetime = START, number: int = 2) -> bytes:

@@ -37,6 +37,10 @@ class WitnessWrong(Exception):
     """An answer that no witness should give; the sentence says what is wrong with it."""
 
 
+class WitnessDisagrees(WitnessWrong):
+    """It has cosigned a tree of this log that this one does not continue."""
+
+
 class WitnessAhead(Exception):
     """The witness has cosigned a larger tree of this log already; the argument is its size."""
 
@@ -83,7 +87,7 @@ class WitnessClient:
                 return found
             told = _told(status, kind, body)
             if told == self.size:
-                raise WitnessWrong(f"it says that another tree of {told} leaves is known to it")
+                raise WitnessDisagrees(f"it says that another tree of {told} leaves is known to it")
             self.size = told
         raise WitnessWrong("it names one size after the other")
 
@@ -136,6 +140,8 @@ class WitnessClient:
 
 def _told(status: int, kind: str, body: bytes) -> int:
     """The size in a 409."""
+    if status == 422:
+        raise WitnessDisagrees("it says that this tree does not continue the one that it knows")
     if status != 409 or kind != SIZE_KIND:
         raise WitnessWrong(f"it answers {status}")
     try:
@@ -158,6 +164,8 @@ class Witnesses:
     def __init__(self, http: httpx2.AsyncClient, *, seconds: float = SECONDS) -> None:
         self._http, self._seconds = http, seconds
         self._sizes = dict[tuple[str, str, str], int]()  # by address, name and log
+        self.disagreeing: list[str] = []
+        """Names of those that, when asked last, knew another tree of the log, or a larger one."""
 
     async def collect(self, policy: Policy, note: bytes, prove: Prove, at: datetime) -> list[Signature]:
         """The cosignatures of all witnesses that have an address in the policy, asked at the same time.
@@ -175,6 +183,7 @@ class Witnesses:
             Checked lines in the order of the policy, no more than the note has room for.
         """
         asked_for = read(note)
+        self.disagreeing.clear()
         room, origin = MOST_SIGNATURES - len(asked_for.signatures), read_checkpoint(asked_for.text).origin
         asked = [self._one(client, origin, note, prove, at) for client in self._clients(policy)]
         found = list[Signature]()
@@ -209,7 +218,10 @@ class Witnesses:
             log.warning("witness_unreachable", witness=client.name, why=str(error))
         except WitnessAhead as error:
             log.warning("witness_ahead", witness=client.name, size=error.args[0])
+            self.disagreeing.append(client.name)
         except WitnessWrong as error:
+            if isinstance(error, WitnessDisagrees):
+                self.disagreeing.append(client.name)
             log.warning("witness_wrong", witness=client.name, why=str(error))
         finally:
             self._sizes[place] = client.size

@@ -1,0 +1,1 @@
+"""The bundle: one ASiC-E file with all evidence of a ticket."""

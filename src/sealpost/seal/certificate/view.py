@@ -1,0 +1,275 @@
+"""Puts the story of a ticket into the words of one language, piece by piece, for the certificate's template."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+
+from sealpost.domain.content import BODY
+from sealpost.seal.certificate import words
+from sealpost.seal.certificate.printable import MOST_MARKS, printable
+from sealpost.seal.certificate.story import DECISIONS, REACHED, Story, Told, attribute, reasons
+from sealpost.text.catalogue import translator
+from sealpost.text.dates import long_date
+from sealpost.text.sizes import size_text
+
+LATE = timedelta(minutes=1)  # an event that was recorded later than this is said to be
+LINE = 64  # characters of the typewriter face that fit beside the times
+LONG = 1_000  # characters of a literal line that may go over a page's end; shorter ones stay together
+_PROVES_DECISION = {
+    "accepted": words.PROVES_ACCEPTED,
+    "refused": words.PROVES_REFUSED,
+    "expired": words.PROVES_EXPIRED,
+    "withdrawn": words.PROVES_WITHDRAWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads: language, zone, and how many combining marks a letter from outside may have.
+
+    Args:
+        language: one of ``LANGUAGES``.
+        zone: of local times.
+        marks: see `printable.printable`.
+    """
+
+    language: str
+    zone: ZoneInfo
+    marks: int = MOST_MARKS
+
+    def text(self, message: str, **values: str) -> str:
+        """A text of `words`, with values from outside made printable."""
+        shown = {name: self.shown(value) for name, value in values.items()}
+        translated = translator(self.language).gettext(message)
+        return translated % shown if shown else translated
+
+    def shown(self, value: object, word: int = 28) -> str:
+        """A value from outside."""
+        return printable(str(value), word=word, marks=self.marks)
+
+    def clock(self, at: datetime) -> str:
+        """``11:15:04.906 CET``."""
+        local = at.astimezone(self.zone)
+        return f"{local.isoformat(timespec='milliseconds')[11:23]} {_zone_name(local)}"
+
+    def date(self, at: datetime) -> str:
+        """``23 nov 2026``."""
+        locale = "en_GB" if self.language == "en" else self.language
+        return format_date(at.astimezone(self.zone).date(), "medium", locale=locale)
+
+    def brief(self, at: datetime) -> str:
+        """``23 nov 2026, 11:14:58 CET``."""
+        local = at.astimezone(self.zone)
+        return f"{self.date(at)}, {local:%H:%M:%S} {_zone_name(local)}"
+
+    def moment(self, at: datetime) -> str:
+        """``Monday 23 November 2026, 11:15:04 CET (10:15:04 UTC)``."""
+        local, utc = at.astimezone(self.zone), at.astimezone(UTC)
+        elsewhere = "" if local.date() == utc.date() else f"{utc:%Y-%m-%d} "
+        date = long_date(at, self.zone, self.language)
+        return f"{date}, {local:%H:%M:%S} {_zone_name(local)} ({elsewhere}{utc:%H:%M:%S} UTC)"
+
+
+def _zone_name(local: datetime) -> str:
+    short = local.tzname() or ""
+    offset = f"{local:%z}"
+    return short if short.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
+
+
+def summary(story: Story, reader: Reader) -> list[dict[str, Any]]:
+    """Submission, the mail server's answer, the first sign of a person, the end."""
+    reached, knew = story.earliest(*REACHED), story.earliest("announcement_opened", "accepted", "refused")
+    end = story.earliest(*DECISIONS)
+    server = reader.shown(_server(reached, reader)) if reached else ""
+    literal = reader.shown(_final(reached), LINE) if reached else ""
+    outcome = reader.text(words.EVENT_TITLES[end.kind] if end else words.STILL_OPEN)
+    facts = [
+        _fact(reader.text(words.SUBMITTED), reader.moment(story.first.at)),
+        _fact(
+            reader.text(words.REACHED),
+            reader.moment(reached.at) if reached else reader.text(words.NOT_REACHED),
+            server,
+            literal,
+            strong=True,
+        ),
+        _fact(reader.text(words.KNEW), reader.moment(knew.at) if knew else reader.text(words.NO_SIGN)),
+        _fact(reader.text(words.END), outcome, reader.moment(end.at) if end else "", strong=True),
+    ]
+    handed = story.earliest("content_delivered", "content_downloaded")
+    if handed:
+        facts.append(_fact(reader.text(words.EVENT_TITLES[handed.kind]), reader.moment(handed.at)))
+    return facts
+
+
+def _fact(label: str, value: str, note: str = "", literal: str = "", *, strong: bool = False) -> dict[str, Any]:
+    return {"label": label, "value": value, "note": note, "literal": literal, "strong": strong}
+
+
+def parties(story: Story, reader: Reader) -> list[dict[str, Any]]:
+    """Sender and recipient, and how each was identified."""
+    return [
+        {"role": reader.text(words.SENDER), "rows": _rows(_sender(story.first, reader))},
+        {"role": reader.text(words.RECIPIENT), "rows": _rows(_recipient(story, reader))},
+    ]
+
+
+def _rows(pairs: list[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"label": label, "value": value} for label, value in pairs if value]
+
+
+def _sender(told: Told, reader: Reader) -> list[tuple[str, str]]:
+    sender = told.members["SenderDetails"]
+    delegate = told.members["SenderDelegateDetails"]["Identifier"]
+    who = words.CLIENT if delegate["IdentifierSchemeName"].endswith("#api-client") else words.USER
+    proof = sender["AssuranceLevelsDetails"]["AuthenticationDetails"]
+    method = proof["AuthenticationMethod"].rpartition("#")[2]
+    at = reader.brief(datetime.fromisoformat(proof["AuthenticationTime"]))
+    own = told.members["UserContentInfo"].get("AppLayerIdentifier", "")
+    return [
+        (reader.text(words.NAME), reader.shown(attribute(sender, "LegalName"))),
+        (reader.text(words.EMAIL), reader.shown(sender["Identifier"]["value"])),
+        (reader.text(words.SENT_BY), reader.text(who, name=delegate["value"])),
+        (reader.text(words.IDENTIFIED), reader.text(words.SIGNED_IN, method=method, time=at)),
+        (reader.text(words.OWN_REFERENCE), reader.shown(own)),
+    ]
+
+
+def _recipient(story: Story, reader: Reader) -> list[tuple[str, str]]:
+    told = story.first
+    recipient = told.members["RecipientDetails"][0]
+    name = attribute(recipient, "cn")
+    return [
+        (reader.text(words.NAME), reader.text(words.NAMED_BY_SENDER, name=name) if name else ""),
+        (reader.text(words.EMAIL), reader.shown(recipient["Identifier"]["value"])),
+        (reader.text(words.ADDRESS_BASIS), reader.shown(told.extension.get("addressBasis", ""))),
+        (reader.text(words.IDENTIFIED), _identification(story, reader)),
+    ]
+
+
+def _identification(story: Story, reader: Reader) -> str:
+    found = [one for one in story.told if "identification" in one.extension]
+    if not found:
+        return reader.text(words.NOT_IDENTIFIED)
+    last = found[-1]
+    facts = last.extension["identification"]
+    said = ", ".join(str(facts[name]) for name in ("method", "provider", "level", "result") if name in facts)
+    return reader.text(words.IDENTIFIED_BY, method=said, time=reader.moment(last.at))
+
+
+def parts(story: Story, reader: Reader) -> list[dict[str, Any]]:
+    """Each part with its fingerprint in hexadecimal, as tools print it, and its size."""
+    found = story.first.members["UserContentInfo"]["PartsInfo"]["PartInfo"]
+    sizes = story.first.extension["parts"]
+    return [
+        {
+            "number": str(number),
+            "name": reader.text(words.BODY) if part["Identifier"] == BODY else reader.shown(part["Identifier"]),
+            "type": reader.shown(part["ContentType"], 20),
+            "size": size_text(size["size"], reader.language),
+            "sha256": b64decode(part["DigestValue"]).hex(),
+        }
+        for number, (part, size) in enumerate(zip(found, sizes, strict=True), 1)
+    ]
+
+
+def event(told: Told, reader: Reader) -> dict[str, Any]:
+    """One line of the time line."""
+    title = words.EVENT_TITLES.get(told.kind)
+    utc, final = told.at.astimezone(UTC).isoformat(" ", "milliseconds"), _final(told)
+    return {
+        "number": str(told.seq),
+        "date": reader.date(told.at),
+        "local": reader.clock(told.at),
+        "utc": f"{utc[:23]} UTC",
+        "title": reader.text(title) if title else reader.shown(told.kind),
+        "strong": told.kind in (*REACHED, *DECISIONS),
+        "pending": told.place is None,
+        "breakable": len(final) > LONG,
+        "notes": _notes(told, reader),
+        "said": [{"label": reader.text(words.SERVER_SAID), "line": reader.shown(final, LINE)}] if final else [],
+    }
+
+
+def _notes(told: Told, reader: Reader) -> list[str]:
+    notes: list[str] = []
+    if told.smtp.get("host"):
+        notes.append(reader.text(words.SERVER, server=_server(told, reader)))
+    notes += _page_act(told, reader)
+    notes += _reasons(told, reader)
+    if told.recorded_at - told.at > LATE:
+        notes.append(reader.text(words.RECORDED, time=reader.moment(told.recorded_at)))
+    return notes
+
+
+def _page_act(told: Told, reader: Reader) -> list[str]:
+    act = told.extension.get("web")
+    if not act:
+        return []
+    notes = [reader.text(words.FROM_NETWORK, network=act["address"])]
+    if act.get("automation"):
+        notes.append(reader.text(words.AUTOMATION, signs=", ".join(act["automation"])))
+    return notes
+
+
+def _reasons(told: Told, reader: Reader) -> list[str]:
+    """The recipient's own words, and why something failed; not what the title says already."""
+    notes: list[str] = []
+    for code, detail in reasons(told.members):
+        if code == "refused-by-recipient":
+            notes += [reader.text(words.REASON_GIVEN, reason=detail)] if detail else []
+        elif not told.kind.startswith(code) and code not in {"term-over", "withdrawn-by-sender"}:
+            notes.append(reader.text(words.REASON, reason=detail or code))
+    return notes
+
+
+def _server(told: Told, reader: Reader) -> str:
+    smtp = told.smtp
+    address = f" [{smtp['address']}]" if smtp.get("address") else ""
+    tls: dict[str, Any] = smtp.get("tls", {})
+    encrypted = reader.text(words.ENCRYPTED, version=tls["version"]) if tls else reader.text(words.UNENCRYPTED)
+    return f"{smtp.get('host', '')}{address}, {encrypted}"
+
+
+def _final(told: Told) -> str:
+    """The server's last line as it came; one that is not UTF-8 with its odd octets by number."""
+    if "final" in told.smtp:
+        return told.smtp["final"]
+    return b64decode(told.smtp.get("finalB64", "")).decode("utf-8", "backslashreplace")
+
+
+def proven(story: Story, reader: Reader) -> list[str]:
+    """What the records show, in whole sentences."""
+    recipient = story.first.members["RecipientDetails"][0]["Identifier"]["value"]
+    reached, knew, end = story.earliest(*REACHED), story.earliest("announcement_opened"), story.earliest(*DECISIONS)
+    found = [reader.text(words.PROVES_CONTENT, time=reader.moment(story.first.at))]
+    if reached:
+        at, server = reader.moment(reached.at), reached.smtp.get("host", "")
+        found.append(reader.text(words.PROVES_REACHED, server=server, recipient=recipient, time=at))
+    if knew:
+        found.append(reader.text(words.PROVES_KNEW, recipient=recipient, time=reader.moment(knew.at)))
+    if end:
+        found.append(reader.text(_PROVES_DECISION[end.kind], recipient=recipient, time=reader.moment(end.at)))
+    found.append(reader.text(words.PROVES_RECORDS, count=str(len(story.told))))
+    if any(one.place for one in story.told):
+        found.append(reader.text(words.PROVES_LOG))
+    return found
+
+
+def not_proven(story: Story, reader: Reader) -> list[str]:
+    """What nobody should read into it."""
+    found = [words.NOT_READ, words.NOT_ADDRESSEE, words.NOT_INBOX]
+    reached = story.earliest(*REACHED)
+    if reached and "mx" not in reached.smtp:
+        found.append(words.NOT_MX)
+    found += [words.NOT_CONTENT, words.NOT_QUALIFIED]
+    if any(one.place is None for one in story.told):
+        found.append(words.NOT_PENDING)
+    if any(one.extension["clock"].get("source") == "none" for one in story.told):
+        found.append(words.NOT_TIME)
+    return [reader.text(one) for one in found]
