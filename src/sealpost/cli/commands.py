@@ -7,12 +7,14 @@ import sys
 import typer
 
 from sealpost.cli.account import account, user
+from sealpost.cli.backup import backup
 from sealpost.cli.client import client
 from sealpost.cli.demo import demo
 from sealpost.cli.doctor import doctor
 from sealpost.cli.keys import keys
 from sealpost.cli.log import log
 from sealpost.cli.migrate import migrate
+from sealpost.cli.restore import restore
 from sealpost.cli.serve import serve, worker
 from sealpost.cli.trust import trust
 from sealpost.cli.verify import run
@@ -40,6 +42,8 @@ app.command()(serve)
 app.command()(worker)
 app.command()(migrate)
 app.command()(doctor)
+app.command()(backup)
+app.command()(restore)
 app.command()(witness)
 app.command("verify", context_settings=PASSED_ON, add_help_option=False)(verify)
 app.add_typer(account, name="account")

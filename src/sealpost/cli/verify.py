@@ -12,6 +12,7 @@ import locale
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.report import Claim, Report, Unusable
@@ -51,9 +52,10 @@ def run(arguments: Sequence[str]) -> int:
 class _Parser(argparse.ArgumentParser):
     """Ends with 3 where argparse would end with 2, which means something else here."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(3, f"{self.prog}: {message}\n")
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        sys.exit(3)
 
 
 def _parser() -> argparse.ArgumentParser:

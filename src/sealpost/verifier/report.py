@@ -1,0 +1,179 @@
+"""What verification says: claims with a verdict, remarks without, a time line. For command, JSON and tests.
+
+A check never raises outward: it raises `Said` to end with a code, and whatever else it meets on hostile octets becomes
+``<check>.malformed``, which is a FAIL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sealpost.verifier.tables import CHECKS, FAIL, NOT_PROVEN, PASS, VALUES, VERDICTS, said
+
+
+class Unusable(ValueError):
+    """Nothing could be verified: not a readable file, no bundle at all, or a bad trust folder (exit 3)."""
+
+
+class Said(Exception):
+    """Ends a check with a code of the table, whatever its verdict.
+
+    Args:
+        code: a key of `tables.VERDICTS`.
+        values: what its sentence names.
+    """
+
+    def __init__(self, code: str, **values: Any) -> None:
+        super().__init__(code)
+        self.code, self.values = code, values
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One finding.
+
+    Args:
+        check: one of `tables.CHECKS`.
+        about: a member's name, or empty for the whole.
+        verdict: PASS, FAIL or NOT PROVEN.
+        why: the code.
+        values: what the sentence of the code names.
+    """
+
+    check: str
+    about: str
+    verdict: str
+    why: str
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def words(self, language: str) -> str:
+        """The sentence in nl, en, de or fr."""
+        return said(self.why, language, self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to know that is no finding."""
+
+    why: str
+    values: dict[str, Any]
+
+    def words(self, language: str) -> str:
+        """The sentence in nl, en, de or fr."""
+        return said(self.why, language, self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of the verifier's own time line, made from a record alone.
+
+    Args:
+        at: EventTime as the record writes it.
+        record: its number.
+        event: its name, a key ``event.<name>`` of the words.
+        line: the server's final line, literally, or empty.
+    """
+
+    at: str
+    record: int
+    event: str
+    line: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """Claims and remarks while checks run."""
+
+    claims: list[Claim] = field(default_factory=list[Claim])
+    remarks: list[Remark] = field(default_factory=list[Remark])
+
+    def say(self, code: str, about: str = "", /, **values: Any) -> None:
+        """Adds the claim of a code; its verdict stands in the table."""
+        check = code.partition(".")[0]
+        self.claims.append(Claim(check, about, VERDICTS[code], code, {"about": about, **values}))
+
+    def remark(self, code: str, **values: Any) -> None:
+        """Adds a remark, once."""
+        made = Remark(code, values)
+        if made not in self.remarks:
+            self.remarks.append(made)
+
+    @contextmanager
+    def about(self, check: str, about: str = "", /, **values: Any) -> Generator[None]:
+        """Runs one check about one member: `Said` ends it with its code, any other exception with a FAIL."""
+        try:
+            yield
+        except Said as end:
+            self.say(end.code, about, **{**values, **end.values})
+        except Exception as error:  # noqa: BLE001 - hostile octets make libraries raise anything; all of it is a FAIL
+            named = dict.fromkeys(VALUES[f"{check}.malformed"], "?")
+            self.say(f"{check}.malformed", about, **{**named, "about": about, **values, "reason": _sentence(error)})
+
+
+def _sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome.
+
+    Args:
+        claims: in the order of `tables.CHECKS`.
+        remarks: what is no finding.
+        time_line: from the records, in their order.
+        parties: reference, sender, recipient, as the first record has them; empty where none can be read.
+        language: of `words`.
+    """
+
+    claims: tuple[Claim, ...]
+    remarks: tuple[Remark, ...]
+    time_line: tuple[Moment, ...]
+    parties: dict[str, str]
+    language: str
+
+    @property
+    def exit_code(self) -> int:
+        """0 all PASS, 1 any FAIL, 2 only PASS and NOT PROVEN; no claim at all is never 0."""
+        verdicts = {one.verdict for one in self.claims}
+        if FAIL in verdicts or not verdicts:
+            return 1
+        return 2 if NOT_PROVEN in verdicts else 0
+
+    def of(self, check: str) -> tuple[Claim, ...]:
+        """The claims of one check."""
+        return tuple(one for one in self.claims if one.check == check)
+
+    def verdict(self, check: str) -> str | None:
+        """The worst verdict of a check, or None where it had nothing to look at."""
+        verdicts = {one.verdict for one in self.of(check)}
+        return next((one for one in (FAIL, NOT_PROVEN, PASS) if one in verdicts), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for machines; claims as in the page."""
+        return {
+            "format": "sealpost-report/1",
+            "exit": self.exit_code,
+            "checks": {check: verdict for check in CHECKS if (verdict := self.verdict(check))},
+            "claims": [
+                {"check": one.check, "about": one.about, "verdict": one.verdict, "why": one.why}
+                | {"values": one.values, "words": one.words(self.language)}
+                for one in self.claims
+            ],
+            "remarks": [
+                {"why": one.why, "values": one.values, "words": one.words(self.language)} for one in self.remarks
+            ],
+            "timeLine": [
+                {"at": one.at, "record": one.record, "event": one.event, "line": one.line} for one in self.time_line
+            ],
+            **self.parties,
+        }
+
+
+def finished(findings: Findings, time_line: tuple[Moment, ...], parties: dict[str, str], language: str) -> Report:
+    """The report, its claims in the order of the checks."""
+    claims = sorted(findings.claims, key=lambda one: CHECKS.index(one.check))
+    return Report(tuple(claims), tuple(findings.remarks), time_line, parties, language)

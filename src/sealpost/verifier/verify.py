@@ -1,0 +1,139 @@
+"""Verifies one bundle: every check, in an order in which each finds what it needs. The verifier's entry point.
+
+No network, no database, no settings. Whatever a file holds, the answer is a report: only a file that is no bundle at all
+or a bad trust folder is an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from sealpost.verifier import (
+    audit,
+    chain,
+    container,
+    earlier,
+    fingerprints,
+    logged,
+    order,
+    pdf,
+    seals,
+    structure,
+    times,
+)
+from sealpost.verifier.case import Case, Record, opened
+from sealpost.verifier.earlier import Receipt
+from sealpost.verifier.members import BadZip, Members
+from sealpost.verifier.report import Findings, Moment, Report, Unusable, finished
+from sealpost.verifier.trust import Trust
+
+_CHECKS = (
+    (structure.check, "structure"),
+    (chain.check, "chain"),
+    (logged.check, "inclusion"),
+    (times.check, "time"),
+    (seals.check, "seal"),
+    (fingerprints.check_contents, "content"),
+    (fingerprints.check_mails, "mail"),
+    (order.check, "order"),
+    (container.check, "container"),
+    (pdf.check, "pdf"),
+)
+
+
+def verify(
+    source: Path | bytes | BinaryIO,
+    trust: Trust | None = None,
+    receipts: Sequence[Receipt] = (),
+    language: str = "en",
+    *,
+    log: Path | None = None,
+) -> Report:
+    """Verifies a bundle.
+
+    Args:
+        source: the file, its octets, or where it is open for reading.
+        trust: of `trust.read_trust`; without it, who sealed and whose log it is stays not proven.
+        receipts: bundles or proofs given out before.
+        language: of the report's words: nl, en, de or fr.
+        log: a copy of the log's folder.
+
+    Raises:
+        Unusable: not a readable file, no bundle at all, or no copy of a log.
+    """
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+            members = Members(BytesIO(file) if isinstance(file, bytes) else file)
+        except OSError as error:
+            raise Unusable(f"{source} cannot be read: {error}") from error
+        except BadZip as error:
+            return _refused(str(error), language)
+        return _report(members, trust, tuple(receipts), language, log)
+
+
+def _refused(reason: str, language: str) -> Report:
+    findings = Findings()
+    findings.say("container.zip", reason=reason)
+    return finished(findings, (), {}, language)
+
+
+def _report(
+    members: Members, trust: Trust | None, receipts: tuple[Receipt, ...], language: str, log: Path | None
+) -> Report:
+    findings = Findings()
+    case = opened(members, trust, findings)
+    with findings.about("container"):
+        _require_whole(members)
+    for check, name in _CHECKS:
+        with findings.about(name):
+            check(case)
+    states = earlier.check(case, receipts)
+    if log is not None:
+        audit.check(case, log, states)
+    findings.remark("remark.read")
+    return finished(findings, _time_line(case), _parties(case), language)
+
+
+def _require_whole(members: Members) -> None:
+    """Every member unpacks to what its header says."""
+    for name in members.names:
+        try:
+            for _ in members.pieces(name):
+                pass
+        except BadZip as error:
+            raise ValueError(f"{name}: {error}") from error
+
+
+def _time_line(case: Case) -> tuple[Moment, ...]:
+    return tuple(_moment(one) for one in case.records.values() if one.value is not None)
+
+
+def _moment(record: Record) -> Moment:
+    value, smtp = record.value or {}, cast("dict[str, Any]", record.extension.get("smtp"))
+    line = str(smtp.get("final") or smtp.get("finalB64") or "") if isinstance(smtp, dict) else ""  # pyright: ignore[reportUnnecessaryIsInstance] - as a hostile record has it
+    return Moment(str(value.get("EventTime"))[:40], record.seq, record.event, line)
+
+
+def _parties(case: Case) -> dict[str, str]:
+    nobody: dict[str, Any] = {}
+    first = next((one.value for one in case.records.values() if one.value is not None), nobody)
+    try:
+        return {
+            "reference": str(first["MessageIdentifier"]),
+            "sender": _person(first["SenderDetails"]),
+            "recipient": ", ".join(_person(one) for one in first["RecipientDetails"]),
+        }
+    except (KeyError, TypeError, IndexError, AttributeError):
+        return {}
+
+
+def _person(details: dict[str, Any]) -> str:
+    address = str(details["Identifier"]["value"])
+    if "Identity" not in details:
+        return address
+    return f"{details['Identity']['Attribute'][0]['AttributeValue'][0]} <{address}>"
