@@ -39,6 +39,7 @@ SET_UP = {"BASE", "CLIENT_ID", "CLIENT_SECRET", "SERVICE_USER", "SERVICE_PASSWOR
 TICKET = r"K\.[\w-]{22}"
 PRINTED = {
     "api/revoke.md": r"200\n",
+    "api/evidence.md": r"\d{5,} octets\n",
     "api/ticket-html.md": r"/signin\n",
     "api/ticket-xml.md": r"10\n20\n30\n",
     "api/tickets-xml.md": rf"(?:{TICKET} 30\n){{2}}",

@@ -27,7 +27,7 @@ NO_WORDS = {
 NO_PYTHON_WORDS = {
     "Nederlands", "English", "Deutsch", "Français",  # each language is called by its own name
     "Location", "From", "Subject", "To",  # header fields
-    "public, max-age=31536000, immutable", "allow-popups allow-popups-to-escape-sandbox", "d MMM y HH:mm:ss",
+    "public, max-age=31536000, immutable", "public, max-age=5", "public, max-age=300", "allow-popups allow-popups-to-escape-sandbox", "d MMM y HH:mm:ss",
 }  # fmt: skip
 
 

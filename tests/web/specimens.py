@@ -21,6 +21,7 @@ from sealpost.usecases.reads.pickup import Pickup, PickupPart
 from sealpost.usecases.reads.session import Session
 from sealpost.usecases.reads.ticket import StatusLine, TicketView
 from sealpost.usecases.reads.tickets import TicketPage, TicketRow
+from sealpost.usecases.reads.trust import LogView
 from sealpost.usecases.service import Face
 from sealpost.web.dashboard.tickets import FILTERS
 from sealpost.web.inbox.mails import read_mail
@@ -35,6 +36,11 @@ FACE = Face(
     "http://127.0.0.1:8025", "127.0.0.1:8025", secure=False, demo=True, service_name="Sealpost", mail_domain="x.example"
 )
 HOSTILE = '<b>"Bob" & Co, José</b>'
+
+LOGS = (
+    LogView("2027", "127.0.0.1:8025/log/2027", 0, None, None),
+    LogView("2026", "127.0.0.1:8025/log/2026", 48_213, AT, "the log 2027 goes on from here"),
+)
 
 RAW = (
     b"From: =?utf-8?q?Alice_via_Sealpost_=E2=9C=89?= <registered@x.example>\r\nTo: bob@example.com\r\nSubject: Hello\r\n"
@@ -153,6 +159,10 @@ def pages(language: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for view in ("html", "text", "source"):
         yield f"inbox, {view}", "inbox/inbox.html", inbox | {"view": view}
     yield "inbox, list", "inbox/inbox.html", inbox | {"mail": None, "view": "text"}
+    yield "log", "evidence/log.html", {"logs": LOGS, "utc": UTC}
+    yield "log, none yet", "evidence/log.html", {"logs": (), "utc": UTC}
+    files = [("policy", 3500, FINGERPRINT), ("roots.pem", 800, FINGERPRINT)]
+    yield "trust", "evidence/trust.html", {"files": files, "archive": "sealpost-trust.zip"}
     yield "reference", "reference/reference.html", {"reference": reference(SENDING)}
     yield "inbox, empty", "inbox/inbox.html", inbox | {"mail": None, "mails": [], "view": "text"}
 

@@ -19,7 +19,7 @@ def built() -> tuple[str, str]:
     """The page, and the content security policy that it declares for itself: its script and style by their hashes."""
     text = (files("sealpost.verifier") / "page" / "verify.html").read_text(encoding="utf-8")
     declared = _POLICY.search(text)
-    assert declared is not None, "the page declares its policy"
+    assert declared is not None
     return text, declared[1].replace("&#39;", "'")
 
 
