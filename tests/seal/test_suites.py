@@ -1,12 +1,16 @@
 """The table of suites: the one that records state is in it, and its days are kept to."""
 
-from datetime import UTC, datetime, timedelta, timezone
+import dataclasses
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
 from sealpost.domain import records, seals
+from sealpost.domain.suites import SUITES, UnknownSuite, suite
+from sealpost.seal.jades import seal
 from sealpost.seal.key_files import KeyFolder
-from sealpost.seal.suites import SUITES, UnknownSuite, suite, suite_at
+from sealpost.seal.signer import SigningFailed
+from sealpost.verifier.tables import RULES
 
 
 def test_records_state_a_suite_of_the_table_and_keys_are_of_it(keys: KeyFolder) -> None:
@@ -41,8 +45,27 @@ DAYS = [
 @pytest.mark.parametrize(("at", "good"), DAYS)
 def test_a_suite_is_for_its_days_of_utc(at: datetime, good: bool) -> None:
     assert suite("2026-1").covers(at) is good
+
+
+@pytest.mark.parametrize(("at", "good"), DAYS)
+def test_nothing_is_sealed_outside_its_days(keys: KeyFolder, at: datetime, good: bool) -> None:
+    signer = dataclasses.replace(keys.signer("record-seal"), valid=(datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)))
     if good:
-        assert suite_at(at) == suite("2026-1")
+        assert seal(signer, b"{}", at)
     else:
-        with pytest.raises(UnknownSuite):
-            suite_at(at)
+        with pytest.raises(SigningFailed, match="suite"):
+            seal(signer, b"{}", at)
+
+
+def test_the_verifier_has_the_same_table() -> None:
+    fields = [
+        (one.name, one.since, one.until, one.record_seal, one.digest, one.log, one.time_digests) for one in SUITES
+    ]
+    shown = [
+        (
+            one["name"], date.fromisoformat(one["since"]), date.fromisoformat(one["until"]), one["seal"], one["digest"],
+            tuple(one["log"]), tuple(one["timeDigests"]),
+        )
+        for one in RULES["suites"]
+    ]  # fmt: skip
+    assert shown == fields

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import io
 import json
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sealpost.content.erasure_list import ErasureList, ErasuresDamaged
+from sealpost.content.erasure_list import ErasureList, ErasuresDamaged, read_erasures
 from sealpost.content.placement import ContentDamaged, Placement
 from sealpost.domain.errors import Conflict, InvalidInput, Unavailable
 from sealpost.store import tickets
@@ -29,8 +33,9 @@ from sealpost.usecases.reads.tickets import Visible
 from sealpost.usecases.service import Service
 from sealpost.usecases.withdraw import withdraw
 from sealpost.verifier.verify import verify
+from sealpost.worker.run import _forgetting
 from tests.faults.breaking import Faults, FaultyPool, Mode
-from tests.world import ACT, World
+from tests.world import ACT, World, text_of
 
 KEEP = timedelta(days=30)
 
@@ -192,6 +197,38 @@ async def test_more_than_a_batch(world: World, monkeypatch: pytest.MonkeyPatch) 
     assert len(set(world.service.erasures.read())) == 5
 
 
+async def test_two_workers_at_once(world: World) -> None:
+    token, _ = await accepted(world)
+    world.clock.at += KEEP
+    assert sum(await asyncio.gather(*(erase(world.service) for _ in range(4)))) == 1
+    assert (await world.kinds(token)).count("content_erased") == 1
+
+
+async def test_the_worker_erases(world: World, eventually: Callable[[Callable[[], Awaitable[bool]]], Any]) -> None:
+    token, _ = await accepted(world)
+    world.clock.at += KEEP
+    enlisted, stop = asyncio.Event(), asyncio.Event()
+    enlisted.set()
+    working = asyncio.create_task(_forgetting(world.service, enlisted, stop))
+
+    async def erased() -> bool:
+        return "content_erased" in await world.kinds(token)
+
+    await eventually(erased)
+    stop.set()
+    await working
+
+
+async def test_who_wants_to_know_is_told(world: World) -> None:
+    await change_account(world.service, world.alice, AccountChange(notices="content_erased"))
+    await accepted(world)
+    world.clock.at += KEEP
+    await erase(world.service)
+    await world.work_off()
+    notice = text_of(world.mailbox.to("alice@example.org")[-1])
+    assert "De inhoud van uw aangetekende mail aan bob@example.com is" in notice
+
+
 class FaultyErasures(ErasureList):
     """A list whose disk fails, before or after the ids are stored."""
 
@@ -249,6 +286,11 @@ def test_a_torn_line_is_cut(tmp_path: Path) -> None:
     listed.add(ids[:1])
     assert listed.read() == ids[:1]
     assert listed.path.stat().st_mode & 0o777 == 0o600
+
+
+@given(ids=st.lists(st.uuids(), max_size=5), torn=st.binary(max_size=40).filter(lambda octets: b"\n" not in octets))
+def test_what_was_listed_is_read(ids: list[UUID], torn: bytes) -> None:
+    assert read_erasures("".join(f"{one}\n" for one in ids).encode() + torn) == ids
 
 
 @pytest.mark.parametrize("line", [b"", b"nonsense", b"{018f0000-0000-7000-8000-000000000001}", b"\xff" * 36, bytes(36)])

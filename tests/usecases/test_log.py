@@ -12,6 +12,7 @@ from sealpost.domain.checkpoint import read_checkpoint
 from sealpost.domain.errors import Unavailable
 from sealpost.domain.merkle import includes, is_consistent, leaf_hash
 from sealpost.domain.note import read
+from sealpost.domain.policy import read_policy
 from sealpost.seal.jades import imprint_octets
 from sealpost.seal.notes import is_signed
 from sealpost.seal.signer import SigningFailed
@@ -19,6 +20,7 @@ from sealpost.store import logs
 from sealpost.store.logs import Log
 from sealpost.usecases.decide import decide
 from sealpost.usecases.extend_log import LogStopped, begin_log, entry_of, extend_log, is_due, log_keys
+from sealpost.usecases.reads.trust import trust_folder
 from sealpost.usecases.seals import seal_pending
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.verifier.timestamps import check_token
@@ -93,7 +95,9 @@ async def test_checkpoints_and_decisions_are_stamped(world: World) -> None:
     assert await stamp_pending(world.service) == 2
     assert await stamp_pending(world.service) == 0
     signed = await logs.newest_signed(world.service.pool, (await newest(world)).id)
-    assert signed is not None and signed.token is not None and signed.note is not None
+    assert signed is not None
+    assert signed.token is not None
+    assert signed.note is not None
     check_token(signed.token, signed.note, world.service.evidence.tsa_roots)
     (decision,) = [row for row in await rows(world) if row["kind"] == "accepted"]
     sealed = seals.read(decision["seal"])
@@ -141,6 +145,9 @@ async def test_a_new_year_has_a_new_log(world: World) -> None:
     kept = await logs.all_of(world.service.pool)
     assert [(one.name, one.size) for one in kept] == [("2026", 4), ("2027", 5)]
     assert kept[1].origin == "127.0.0.1:8025/log/2027"
+    assert (kept[1].ed25519, kept[1].mldsa44) == (2, 2), "a key is of one log"
+    policy = read_policy((await trust_folder(world.service))["policy"].decode())
+    assert [one.name[-4:] for one in policy.logs] == ["2026", "2026", "2027", "2027"]
     assert await extend_log(world.service) == 0
 
 

@@ -14,9 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from sealpost.cli.verify import run
+from sealpost.domain import suites
 from sealpost.domain.policy import read_policy
 from sealpost.domain.records import EVENTS
-from sealpost.seal import pki, suites
+from sealpost.seal import pki
 from sealpost.verifier import tables
 from sealpost.verifier.report import Report, Unusable
 from sealpost.verifier.trust import Trust, read_trust, trust_of

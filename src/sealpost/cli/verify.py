@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import locale
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,10 +43,14 @@ def run(arguments: Sequence[str]) -> int:
     except (Unusable, OSError) as error:
         print(said("result.3", language, {"reason": error}), file=sys.stderr)
         return 3
-    if options.json:
-        print(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
-    else:
-        _print(report)
+    try:
+        if options.json:
+            print(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
+        else:
+            _print(report)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader had enough; the verdict is the exit code all the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return report.exit_code
 
 

@@ -10,6 +10,7 @@ know, must be the beginning of what is to be signed. Where it is not, the log st
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,6 +32,7 @@ from sealpost.domain.seals import read as read_seal
 from sealpost.seal.key_files import KeysRefused
 from sealpost.seal.log.folder import LogDamaged, LogFolder
 from sealpost.seal.notes import is_signed, log_lines
+from sealpost.seal.pki import rotate
 from sealpost.seal.signer import SigningFailed
 from sealpost.store import logs, records
 from sealpost.store.logs import Log, Settled
@@ -135,15 +137,15 @@ def next_name(name: str) -> str:
 
 
 async def begin_log(service: Service, name: str) -> Log:
-    """Makes a log, with the newest keys: they, and its origin, are its own for ever.
+    """Makes a log, with keys that no log has had: they, and its origin, are its own for ever.
 
     What stood in the one before without a signed checkpoint gets a place in this one. A crash leaves all or nothing.
 
     Raises:
         Unavailable: the database is away, or a key.
     """
-    keys = service.evidence
-    numbers = keys.signer("log-ed25519").number, keys.signer("log-mldsa44").number
+    known = await logs.all_of(service.pool)
+    numbers = await asyncio.to_thread(_fresh_keys, service, known)
     async with transaction(service) as connection:
         before = await logs.newest(connection)
         if before is not None:
@@ -156,6 +158,20 @@ async def begin_log(service: Service, name: str) -> Log:
     log.info("a log begins", log=made.name, origin=made.origin)
     await record_event(service, "log_begun", {"origin": made.origin, "keys": _verifier_keys(service, made)})
     return made
+
+
+def _fresh_keys(service: Service, known: Sequence[Log]) -> tuple[int, int]:
+    """The newest keys, or new ones: a key of two logs would be refused in policies (C2SP tlog-policy).
+
+    A crash leaves keys that the next log takes.
+    """
+    used = {"log-ed25519": {one.ed25519 for one in known}, "log-mldsa44": {one.mldsa44 for one in known}}
+    keys, made = service.evidence.keys, list[int]()
+    for purpose, numbers in used.items():
+        newest = max(keys.numbers(purpose), default=0)
+        is_new = newest > 0 and newest not in numbers
+        made.append(newest if is_new else rotate(keys, purpose, service.issuer, service.clock.now()))
+    return made[0], made[1]
 
 
 def _verifier_keys(service: Service, tree: Log) -> list[str]:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealpost.verifier.case import Case
 from sealpost.verifier.certificates import Signatory, shown
-from sealpost.verifier.der import NotDer, require_der
+from sealpost.verifier.der import NotDer, octets_of, require_der
 from sealpost.verifier.report import Said
 from sealpost.verifier.seals import certificates_of
 from sealpost.verifier.tables import RULES, covers
@@ -49,7 +49,7 @@ def check(case: Case, check_id: str, about: str, der: bytes, digest: bytes) -> N
     signed = _signed_data(check_id, der)
     signer = signed["signer_infos"][0]
     # What is signed is the SET itself, not the implicit [0] in its place (RFC 5652 5.4), in the octets as received.
-    message: bytes = b"\x31" + signer["signed_attrs"].dump()[1:]
+    message: bytes = b"\x31" + octets_of(signer["signed_attrs"])[1:]
     attributes = _attributes(check_id, signer["signed_attrs"], _ALLOWED)
     _require(attributes.keys() >= _NEEDED, check_id, "a signed attribute is missing")
     _require_plain(check_id, signed, signer, attributes)
@@ -101,13 +101,13 @@ def _require_plain(check_id: str, signed: Any, signer: Any, attributes: dict[str
     _require(attributes["content_type"].native == "data", check_id, "a signature over another kind of content")
     guard = attributes.get("cms_algorithm_protection")
     if guard is not None:
-        same = guard["digest_algorithm"].dump() == signer["digest_algorithm"].dump()
+        same = octets_of(guard["digest_algorithm"]) == octets_of(signer["digest_algorithm"])
         same = same and guard["signature_algorithm"].native == algorithm.native
         _require(same, check_id, "other algorithms are protected than used")
 
 
 def _attributes(check_id: str, attributes: Any, allowed: set[str]) -> dict[str, Any]:
-    encoded = [one.dump() for one in attributes]
+    encoded = [octets_of(one) for one in attributes]
     _require(encoded == sorted(encoded), check_id, "attributes out of order")
     found: dict[str, Any] = {}
     for one in attributes:
@@ -121,10 +121,10 @@ def _attributes(check_id: str, attributes: Any, allowed: set[str]) -> dict[str, 
 def _signatory(case: Case, check_id: str, signed: Any, signer: Any) -> Signatory:
     """The signer's chain; every certificate that the seal carries must be part of it."""
     _require(all(one.name == "certificate" for one in signed["certificates"]), check_id, "another kind of certificate")
-    carried = [one.chosen.dump() for one in signed["certificates"]]
+    carried = [octets_of(one.chosen) for one in signed["certificates"]]
     sid = signer["sid"].chosen
     loaded = [x509.load_der_x509_certificate(one) for one in carried]
-    issuer: bytes = sid["issuer"].dump()
+    issuer: bytes = octets_of(sid["issuer"])
     number: int = sid["serial_number"].native
     at = [i for i, one in enumerate(loaded) if one.serial_number == number and one.issuer.public_bytes() == issuer]
     _require(len(at) == 1, check_id, "the signer's certificate is not there exactly once")
@@ -147,7 +147,7 @@ def _require_bound(check_id: str, binding: Any, leaf: x509.Certificate) -> None:
     _require(identifier["cert_hash"].native == digest, check_id, "bound to another certificate")
     issuer_serial = identifier["issuer_serial"]
     if issuer_serial.native is not None:
-        names = [one.chosen.chosen.dump() for one in issuer_serial["issuer"] if one.name == "directory_name"]
+        names = [octets_of(one.chosen.chosen) for one in issuer_serial["issuer"] if one.name == "directory_name"]
         same = issuer_serial["serial_number"].native == leaf.serial_number
         _require(same and names == [leaf.issuer.public_bytes()], check_id, "bound to another issuer")
 
@@ -174,7 +174,7 @@ def _time(case: Case, check_id: str, signer: Any) -> datetime | None:
     if _TOKEN not in found:
         return None
     try:
-        return stamped(case.findings, case.trust, found[_TOKEN].dump(), signer["signature"].native).at
+        return stamped(case.findings, case.trust, octets_of(found[_TOKEN]), signer["signature"].native).at
     except Said as end:
         reason = end.values.get("reason", "revoked")
         raise Said(f"{check_id}.token", reason=reason) from end

@@ -5,12 +5,25 @@ The readers of asn1crypto take more than DER; what could be written in two ways 
 
 from __future__ import annotations
 
+from typing import Any
+
 _SEQUENCE, _SET = 0x10, 0x11
 _DEPTH = 32
 _TIMES = {
     0x17: 13,
     0x18: 15,
 }  # UTCTime and GeneralizedTime as certificates and signatures have them (RFC 5280, 4.1.2.5)
+
+
+def octets_of(value: Any) -> bytes:
+    """The octets of a value as they were read; asn1crypto's ``dump`` encodes some anew, with other octets perhaps.
+
+    Args:
+        value: loaded by asn1crypto; of a choice, what was chosen.
+    """
+    while hasattr(value, "chosen"):
+        value = value.chosen
+    return value._header + value._contents + value._trailer  # noqa: SLF001 - there is no other way to them
 
 
 class NotDer(ValueError):

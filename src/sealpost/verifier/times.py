@@ -12,6 +12,7 @@ from cryptography import x509
 from sealpost.domain.seals import imprinted
 from sealpost.verifier.case import Case, Record
 from sealpost.verifier.certificates import Certificates, shown
+from sealpost.verifier.der import octets_of
 from sealpost.verifier.report import Findings, Said
 from sealpost.verifier.tables import ORDER, RULES
 from sealpost.verifier.timestamps import BadToken, StampedTime, check_token
@@ -119,7 +120,7 @@ def _carried(token: bytes) -> list[x509.Certificate]:
         signed = info["content"]["certificates"]
     except (ValueError, KeyError, TypeError):
         signed = _tsp.TimeStampResp.load(token)["time_stamp_token"]["content"]["certificates"]
-    return [x509.load_der_x509_certificate(one.chosen.dump()) for one in signed]
+    return [x509.load_der_x509_certificate(octets_of(one.chosen)) for one in signed]
 
 
 def proven(case: Case, record: Record) -> StampedTime | None:

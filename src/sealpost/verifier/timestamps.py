@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from sealpost.verifier.der import octets_of
+
 # asn1crypto has no types: read through Any.
 _cms: Any = cms
 _tsp: Any = tsp
@@ -220,7 +222,7 @@ def _digest_name(algorithm: Any) -> str:
 def _loaded(certificate: Any) -> x509.Certificate:
     # For now the library only warns of such numbers.
     _require(certificate.serial_number > 0, "a certificate whose number is not positive")
-    return x509.load_der_x509_certificate(certificate.dump())
+    return x509.load_der_x509_certificate(octets_of(certificate))
 
 
 def _verified_signer(signed: Any, content: bytes, certificates: Sequence[x509.Certificate]) -> x509.Certificate:
@@ -228,13 +230,13 @@ def _verified_signer(signed: Any, content: bytes, certificates: Sequence[x509.Ce
     signer = signed["signer_infos"][0]
     # What is signed is the SET itself, not the implicit [0] in its place (RFC 5652 5.4). Taken before anything inside is
     # looked at: asn1crypto writes anew what it filled with default values, and the octets as received are what counts.
-    message: bytes = b"\x31" + signer["signed_attrs"].dump()[1:]
+    message: bytes = b"\x31" + octets_of(signer["signed_attrs"])[1:]
     _require(signer["version"].native == "v1", "a signer not named by issuer and serial number")
     hash_name = _digest_name(signer["digest_algorithm"])
     _require(hash_name in _HASHES, "a signature over an unknown or weak hash")
     _require([_digest_name(one) for one in signed["digest_algorithms"]] == [hash_name], "other hashes are announced")
     sid = signer["sid"].chosen
-    issuer: bytes = sid["issuer"].dump()
+    issuer: bytes = octets_of(sid["issuer"])
     serial: int = sid["serial_number"].native
     found = [one for one in certificates if one.serial_number == serial and one.issuer.public_bytes() == issuer]
     _require(len(found) == 1, "the signer's certificate is not there exactly once")
@@ -248,7 +250,7 @@ def _verified_signer(signed: Any, content: bytes, certificates: Sequence[x509.Ce
 
 
 def _attributes(attributes: Any) -> dict[str, Any]:
-    encoded = [one.dump() for one in attributes]
+    encoded = [octets_of(one) for one in attributes]
     _require(encoded and encoded == sorted(encoded), "no signed attributes in DER order")
     found: dict[str, Any] = {}
     for one in attributes:
@@ -276,7 +278,7 @@ def _require_binding(attributes: dict[str, Any], certificate: x509.Certificate) 
 def _names(issuer_serial: Any, certificate: x509.Certificate) -> bool:
     if issuer_serial.native is None:
         return True
-    names = [one.chosen.chosen.dump() for one in issuer_serial["issuer"] if one.name == "directory_name"]
+    names = [octets_of(one.chosen.chosen) for one in issuer_serial["issuer"] if one.name == "directory_name"]
     return names == [certificate.issuer.public_bytes()] and (
         issuer_serial["serial_number"].native == certificate.serial_number
     )

@@ -12,19 +12,19 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from asn1crypto import cms, tsp, x509
+from asn1crypto import cms, tsp
 from asn1crypto.algos import SignedDigestAlgorithm
 from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
 from pyhanko.sign.signers.pdf_cms import Signer as PyHankoSigner
 from pyhanko.sign.timestamps.api import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from sealpost.seal.exact import ExactCertificate, ExactContentInfo, octets_of
 from sealpost.seal.signer import ES256, Signer, SigningFailed, as_der
 from sealpost.seal.timestamps.token import TimestampWrong
 
 # asn1crypto has no types: read through Any.
 _tsp: Any = tsp
-_x509: Any = x509
 DIGEST = "sha256"
 LONGEST_SIGNATURE = 72  # octets of an ECDSA-Sig-Value on P-256
 
@@ -49,7 +49,7 @@ class CmsSigner(PyHankoSigner):
         if not signer.valid[0] <= at <= signer.valid[1]:
             name = f"{signer.purpose}-{signer.number}"
             raise SigningFailed(f"the certificate of {name} is not valid at {at.astimezone(UTC)}")
-        chain: list[Any] = [_x509.Certificate.load(one) for one in signer.certificates]
+        chain: list[Any] = [ExactCertificate.load(one) for one in signer.certificates]
         registry = SimpleCertificateStore()
         registry.register_multiple(chain[1:])  # the first is taken as it is; here too, it would stand there twice
         mechanism = SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"})
@@ -79,7 +79,8 @@ class SignatureStamper(TimeStamper):
         if hashlib.new(md_algorithm, octets).digest() != message_digest:
             raise TimestampWrong("a time token was asked for something that was not signed")
         answer = _tsp.TimeStampResp.load(await self._stamp(octets), strict=True)
-        return answer["time_stamp_token"]
+        token: Any = ExactContentInfo
+        return token.load(octets_of(answer["time_stamp_token"]))
 
 
 async def detached(octets: bytes, signer: Signer, stamp: Stamp, at: datetime) -> bytes:

@@ -16,6 +16,7 @@ from asn1crypto import algos, cms, core, tsp
 from asn1crypto import x509 as asn1_x509
 
 from sealpost.clock import Clock
+from sealpost.seal.exact import ExactCertificate
 from sealpost.seal.signer import ES256, Signer, SigningFailed, as_der
 
 # asn1crypto has no types: read through Any.
@@ -51,7 +52,7 @@ class LocalTsa:
         if signer.algorithm != ES256 or signer.valid is None:
             raise ValueError("a time stamp authority needs an ES256 key with a certificate")
         self._signer, self._valid, self._clock = signer, signer.valid, clock
-        parsed: Any = [_asn1_x509.Certificate.load(one) for one in signer.certificates]
+        parsed: Any = [ExactCertificate.load(one) for one in signer.certificates]
         if "test" not in str(parsed[0].subject.native["common_name"]).lower():
             raise ValueError("the certificate does not say that it is a test's")
         self._carried = [_cms.CertificateChoices("certificate", one) for one in parsed]

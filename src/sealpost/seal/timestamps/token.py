@@ -24,6 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from rfc3161_client import TimeStampResponse, VerificationError, VerifierBuilder, decode_timestamp_response
 
 from sealpost.domain.errors import Unavailable
+from sealpost.seal.exact import octets_of
 
 # asn1crypto has no types: read through Any.
 _tsp: Any = tsp
@@ -108,7 +109,7 @@ def check(
         at: datetime = info["gen_time"].native  # the library cuts the fraction off
         stamp = answer.tst_info
         # The token as the authority wrote it, not as ordered for the library.
-        bare: bytes = _element(_tsp.TimeStampResp.load(response)["time_stamp_token"])
+        bare: bytes = octets_of(_tsp.TimeStampResp.load(response)["time_stamp_token"])
         return Token(at, stamp.policy.dotted_string, stamp.serial_number, authority, bare)
 
 
@@ -121,10 +122,6 @@ def _refusing() -> Generator[None]:
         raise TimestampWrong(f"the time token does not verify: {error}") from error
     except _MALFORMED as error:
         raise TimestampWrong(f"the answer is no well-formed time stamp: {error}") from error
-
-
-def _element(value: Any) -> bytes:
-    return value.dump()
 
 
 def _read(response: bytes) -> tuple[bytes, TimeStampResponse]:
@@ -143,7 +140,7 @@ def _ordered(response: bytes) -> bytes:
     """
     parsed: Any = _tsp.TimeStampResp.load(response, strict=True)
     certificates = parsed["time_stamp_token"]["content"]["certificates"]
-    in_order = sorted(_element(one) for one in certificates)
+    in_order = sorted(octets_of(one) for one in certificates)
     return response.replace(certificates.contents, b"".join(in_order), 1)
 
 
@@ -211,7 +208,7 @@ def _authority(token: Any) -> x509.Certificate:
     _require_attributes(
         signer["signed_attrs"], hash_name, signed["encap_content_info"]["content"].contents, certificate
     )
-    loaded = x509.load_der_x509_certificate(_element(certificate))
+    loaded = x509.load_der_x509_certificate(octets_of(certificate))
     _require_time_stamps_only(loaded)
     _require_algorithm(signer["signature_algorithm"], hash_name, loaded)
     return loaded
@@ -222,7 +219,7 @@ def _certificate(certificates: Any, sid: Any) -> Any:
         one.chosen
         for one in certificates
         if one.name == "certificate"
-        and _element(one.chosen["tbs_certificate"]["issuer"]) == _element(sid["issuer"])
+        and octets_of(one.chosen["tbs_certificate"]["issuer"]) == octets_of(sid["issuer"])
         and one.chosen.serial_number == sid["serial_number"].native
     ]
     _require(len(found) == 1, "the signer's certificate is not in the time token exactly once")
@@ -249,12 +246,12 @@ def _require_attributes(attributes: Any, hash_name: str, content: bytes, certifi
 def _require_bound(identifier: Any, hash_name: str | None, certificate: Any) -> None:
     name = hash_name or identifier["hash_algorithm"]["algorithm"].native
     _require(hash_name or name in _DIGESTS, "the certificate's identifier has an unknown hash")
-    digest = hashlib.new(name, _element(certificate), usedforsecurity=False).digest()
+    digest = hashlib.new(name, octets_of(certificate), usedforsecurity=False).digest()
     _require(identifier["cert_hash"].native == digest, "the signature is bound to another certificate")
     if identifier["issuer_serial"].native is None:
         return
     issuer = identifier["issuer_serial"]["issuer"]
-    same_issuer = len(issuer) == 1 and _element(issuer[0].chosen.chosen) == _element(
+    same_issuer = len(issuer) == 1 and octets_of(issuer[0].chosen.chosen) == octets_of(
         certificate["tbs_certificate"]["issuer"]
     )
     same_number = identifier["issuer_serial"]["serial_number"].native == certificate.serial_number

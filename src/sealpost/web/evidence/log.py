@@ -45,7 +45,7 @@ async def checkpoint(request: PageRequest, service: Serving) -> Response[bytes]:
         raise Unavailable("the log's folder is away") from error
     if octets is None:
         raise NotFoundException("no such log")
-    return Response(octets, media_type="text/plain; charset=utf-8", headers={**SAFE, **FRESH})
+    return Response(octets, media_type="text/plain", headers={**SAFE, **FRESH})
 
 
 @route("/log/{name:str}/tile/{rest:path}", http_method=READ)

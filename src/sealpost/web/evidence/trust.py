@@ -14,7 +14,7 @@ from sealpost.web.evidence.log import SAFE
 from sealpost.web.pages import READ, PageRequest, Serving, chosen_language, page
 
 ARCHIVE = "sealpost-trust.zip"
-TYPES = {".pem": "application/x-pem-file", ".crl": "application/pkix-crl", ".txt": "text/plain; charset=utf-8"}
+TYPES = {".pem": "application/x-pem-file", ".crl": "application/pkix-crl", ".txt": "text/plain"}
 SHORT = {"Cache-Control": "public, max-age=300"}
 
 
@@ -38,7 +38,7 @@ async def trust_file(request: PageRequest, service: Serving) -> Response[bytes]:
     if name not in files:
         raise NotFoundException("no such file")
     ending = "." + name.rpartition(".")[2]
-    return Response(files[name], media_type=TYPES.get(ending, "text/plain; charset=utf-8"), headers=headers)
+    return Response(files[name], media_type=TYPES.get(ending, "text/plain"), headers=headers)
 
 
 def _zipped(files: dict[str, bytes]) -> bytes:

@@ -28,4 +28,4 @@ async def verify_page(request: PageRequest, service: Serving) -> Response[str]: 
     """The page, to be used here or saved and opened from a disk."""
     text, policy = built()
     headers = security_headers(service.face, f"{policy}; frame-ancestors 'none'")
-    return Response(text, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(text, media_type="text/html", headers=headers)

@@ -1,8 +1,8 @@
 """Cryptographic suites: which algorithms evidence of a time uses, and until when each set is held to be good.
 
-For whoever seals (the suite of today) and whoever judges old evidence (a suite by the name that stands in the record's
-`suite`). A table with end dates in the manner of ETSI TS 119 312; a released line is never changed but for `until`,
-which may come nearer when an algorithm weakens. What outlasts a suite is the log: a record whose checkpoint was
+For whoever seals, which stops when its suite has ended; the verifier and its page have the same table in `rules.json`. A
+table with end dates in the manner of ETSI TS 119 312; a released line is never changed but for `until`, which may come
+nearer when an algorithm weakens. What outlasts a suite is the log: a record whose checkpoint was
 timestamped or witnessed before `until` stays proven afterwards.
 """
 
@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 
 
 class UnknownSuite(ValueError):
-    """A name that is not in the table, or a day that no suite is for."""
+    """A name that is not in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +78,3 @@ def suite(name: str) -> Suite:
         if one.name == name:
             return one
     raise UnknownSuite(f"no suite {name!r}")
-
-
-def suite_at(at: datetime) -> Suite:
-    """The newest suite that evidence may be made with at a time.
-
-    Args:
-        at: aware.
-
-    Raises:
-        UnknownSuite: none is for that day; then nothing may be sealed before the software is renewed.
-    """
-    usable = [one for one in SUITES if one.covers(at)]
-    if not usable:
-        raise UnknownSuite(f"no suite for {at:%Y-%m-%d}")
-    return max(usable, key=lambda one: one.since)

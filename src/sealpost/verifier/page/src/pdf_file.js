@@ -1,0 +1,374 @@
+// A small strict reader of PDF files: objects, cross-references, Flate, embedded files, one signature. As `pdf_file.py`.
+//
+// It reads what typst and an incremental update write (ISO 32000-1, clauses 7.2 to 7.7, 7.11.4, 12.8), and nothing else.
+// What it cannot read is `Unreadable`, which never becomes a PASS. Strings are octets, names are `Name`.
+import { inflated } from "./zip.js";
+import { latin1, joined } from "./octets.js";
+
+const SPACE = "\x00\t\n\x0c\r ";
+const STOP = `${SPACE}()<>[]{}/%`;
+const REFERENCE = /(\d{1,10})[\x00\t\n\x0c\r ]+(\d{1,5})[\x00\t\n\x0c\r ]+R(?![A-Za-z0-9])/y;
+const NUMBER = /[+-]?(?:\d+\.?\d*|\.\d+)/y;
+const OBJECT = /(\d{1,10})[\x00\t\n\x0c\r ]+(\d{1,5})[\x00\t\n\x0c\r ]+obj/y;
+const SECTION = /[\x00\t\n\x0c\r ]*(\d{1,10}) (\d{1,10})[ ]*[\r\n]+/y;
+const ESCAPES = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f" };
+const WORDS = { true: true, false: false, null: null };
+const DEPTH = 60;
+const LARGEST = 64 << 20;
+const UPDATES = 8;
+
+/** A file that this reader does not understand; the sentence says where. */
+export class Unreadable extends Error {
+  name = "Unreadable";
+}
+
+function require(truth, why) {
+  if (!truth) throw new Unreadable(why);
+}
+
+class Name {
+  constructor(text) {
+    this.text = text;
+  }
+}
+
+class Reference {
+  constructor(number) {
+    this.number = number;
+  }
+}
+
+class Real {}
+
+class Stream {
+  constructor(entries, packed) {
+    this.entries = entries;
+    this.packed = packed;
+  }
+}
+
+export const isName = (value, text) => value instanceof Name && value.text === text;
+
+function matched(pattern, source, at) {
+  pattern.lastIndex = at;
+  return pattern.exec(source);
+}
+
+const octetsOf = (raw) => Uint8Array.from(raw, (one) => one.charCodeAt(0));
+
+/** Reads objects from a place on; the source has one character for each octet. */
+class Reader {
+  constructor(source, at = 0) {
+    this.source = source;
+    this.at = at;
+  }
+
+  /** Past white space and comments. */
+  skip() {
+    while (this.at < this.source.length) {
+      if (SPACE.includes(this.source[this.at])) this.at += 1;
+      else if (this.source[this.at] === "%") {
+        const ends = ["\n", "\r"].map((one) => this.source.indexOf(one, this.at)).filter((end) => end > 0);
+        this.at = Math.min(this.source.length, ...ends);
+      } else return;
+    }
+  }
+
+  /** Whether this word stands here; if so, past it. */
+  take(word) {
+    this.skip();
+    const found = this.source.startsWith(word, this.at);
+    if (found) this.at += word.length;
+    return found;
+  }
+
+  /** The next object that is not a stream. */
+  value(depth = 0) {
+    require(depth < DEPTH, "nested too deep");
+    this.skip();
+    const first = this.source[this.at];
+    if (this.take("<<")) return this.dictionary(depth);
+    if (first === "<") return this.hexadecimal();
+    if (first === "(") return this.string();
+    if (first === "/") return this.named();
+    if (!this.take("[")) return this.word();
+    const found = [];
+    while (!this.take("]")) found.push(this.value(depth + 1));
+    return found;
+  }
+
+  dictionary(depth) {
+    const found = new Map();
+    while (!this.take(">>")) {
+      this.skip();
+      require(this.source[this.at] === "/", "a dictionary without names");
+      const name = this.named().text;
+      require(!found.has(name), `the entry ${name} twice`);
+      found.set(name, this.value(depth + 1));
+    }
+    return found;
+  }
+
+  named() {
+    this.at += 1;
+    const begin = this.at;
+    while (this.at < this.source.length && !STOP.includes(this.source[this.at])) this.at += 1;
+    const raw = this.source.slice(begin, this.at);
+    return new Name(raw.replace(/#([0-9A-Fa-f]{2})/g, (_, digits) => String.fromCharCode(parseInt(digits, 16))));
+  }
+
+  hexadecimal() {
+    const end = this.source.indexOf(">", this.at);
+    require(end > 0, "a string without end");
+    const digits = this.source.slice(this.at + 1, end).replace(/[\x00\t\n\x0c\r ]/g, "");
+    this.at = end + 1;
+    require(/^[0-9A-Fa-f]*$/.test(digits), "a string that is not hexadecimal");
+    return fromHex(digits.length % 2 ? `${digits}0` : digits);
+  }
+
+  string() {
+    let [depth, found] = [1, ""];
+    this.at += 1;
+    while (depth) {
+      const one = this.source[this.at];
+      require(one !== undefined, "a string without end");
+      this.at += 1;
+      if (one === "\\") {
+        found += this.escaped();
+        continue;
+      }
+      depth += (one === "(") - (one === ")");
+      if (depth) found += one;
+    }
+    return octetsOf(found);
+  }
+
+  escaped() {
+    const octal = matched(/[0-7]{1,3}/y, this.source, this.at);
+    if (octal) {
+      this.at += octal[0].length;
+      return String.fromCharCode(parseInt(octal[0], 8) & 0xff);
+    }
+    const one = this.source[this.at] ?? "";
+    this.at += 1;
+    if (one === "\r" && this.source[this.at] === "\n") this.at += 1;
+    return one === "\r" || one === "\n" ? "" : (ESCAPES[one] ?? one);
+  }
+
+  word() {
+    const reference = matched(REFERENCE, this.source, this.at);
+    if (reference) {
+      this.at += reference[0].length;
+      require(reference[2] === "0", "an object of a later generation");
+      return new Reference(Number(reference[1]));
+    }
+    const number = matched(NUMBER, this.source, this.at);
+    if (number) {
+      this.at += number[0].length;
+      return number[0].includes(".") ? new Real() : Number(number[0]);
+    }
+    for (const [word, value] of Object.entries(WORDS)) if (this.take(word)) return value;
+    throw new Unreadable(`neither value nor object at ${this.at}`);
+  }
+}
+
+/** Octets of hexadecimal digits. */
+export function fromHex(digits) {
+  const found = new Uint8Array(digits.length / 2);
+  for (let at = 0; at < found.length; at += 1) found[at] = parseInt(digits.slice(2 * at, 2 * at + 2), 16);
+  return found;
+}
+
+/** A file's objects, by its cross-reference sections, the newest first. */
+export class Pdf {
+  #places = new Map();
+  #known = new Map();
+  trailer = null;
+
+  /** Reads the cross-references of a file; throws `Unreadable`. */
+  static async of(octets) {
+    const pdf = new Pdf();
+    pdf.octets = octets;
+    pdf.source = latin1(octets);
+    await pdf.#begin();
+    return pdf;
+  }
+
+  async #begin() {
+    require(this.source.startsWith("%PDF-1."), "not a PDF 1.x");
+    const ends = /startxref[\r\n]+(\d{1,10})[\r\n]+%%EOF[\r\n]{0,2}$/.exec(this.source.slice(-64));
+    require(ends, "no end");
+    let at = Number(ends[1]);
+    for (let update = 0; update < UPDATES && at !== null; update += 1) {
+      const trailer = await this.#section(at);
+      this.trailer = this.trailer?.size ? this.trailer : trailer;
+      at = trailer.get("Prev") ?? null;
+    }
+    require(at === null && !this.trailer.has("Encrypt"), "too many updates, or encrypted");
+  }
+
+  async #section(at) {
+    require(Number.isInteger(at) && 0 < at && at < this.source.length, "a cross-reference outside of the file");
+    const reader = new Reader(this.source, at);
+    if (reader.take("xref")) return this.#table(reader);
+    const stream = await this.#indirect(at, null);
+    require(stream instanceof Stream && isName(stream.entries.get("Type"), "XRef"), "no cross-reference");
+    const { entries } = stream;
+    const octets = await unpacked(stream);
+    const widths = listOf(entries.get("W")).map(whole);
+    const width = widths.reduce((sum, one) => sum + one, 0);
+    require(widths.length === 3 && 0 < width && width < 32, "fields of another width");
+    const numbers = numbersOf(entries.has("Index") ? listOf(entries.get("Index")) : [0, entries.get("Size")]);
+    require(octets.length === numbers.length * width, "a cross-reference of another length");
+    for (const [row, number] of numbers.entries()) this.#keep(number, ...fieldsOf(octets, row * width, widths));
+    return entries;
+  }
+
+  #table(reader) {
+    for (let found; (found = matched(SECTION, this.source, reader.at)); ) {
+      reader.at += found[0].length;
+      const first = Number(found[1]);
+      for (let number = first; number < first + Number(found[2]); number += 1) {
+        const row = this.source.slice(reader.at, reader.at + 20);
+        require(/^\d{10} \d{5} [nf][ \r][\r\n]$/.test(row), "a line of another form");
+        this.#keep(number, row[17] === "n" ? 1 : 0, Number(row.slice(0, 10)), Number(row.slice(11, 16)));
+        reader.at += 20;
+      }
+    }
+    require(reader.take("trailer"), "no trailer");
+    const trailer = reader.value();
+    require(trailer instanceof Map && !trailer.has("XRefStm"), "a trailer of another form");
+    return trailer;
+  }
+
+  #keep(number, kind, first, second) {
+    require([0, 1, 2].includes(kind) && (kind !== 1 || second === 0), "an object of another kind or generation");
+    if (!this.#places.has(number)) this.#places.set(number, [null, { at: first }, { holder: first, index: second }][kind]);
+  }
+
+  async #indirect(at, number) {
+    const found = matched(OBJECT, this.source, at);
+    require(found && (number === null || Number(found[1]) === number), `no object at ${at}`);
+    const reader = new Reader(this.source, at + found[0].length);
+    let value = reader.value();
+    if (value instanceof Map && reader.take("stream")) {
+      reader.at += this.source.startsWith("\r\n", reader.at) ? 2 : 1;
+      const length = whole(await this.get(value.get("Length")));
+      const packed = this.octets.subarray(reader.at, reader.at + length);
+      reader.at += length;
+      require(packed.length === length && reader.take("endstream"), `a stream of another length at ${at}`);
+      value = new Stream(value, packed);
+    }
+    require(reader.take("endobj"), `an object without end at ${at}`);
+    return value;
+  }
+
+  /** A value, or the object that a reference is of. */
+  async get(value) {
+    if (!(value instanceof Reference)) return value ?? null;
+    const { number } = value;
+    if (!this.#known.has(number)) {
+      const place = this.#places.get(number) ?? null;
+      this.#known.set(number, null); // an object that leads to itself is none
+      if (place?.holder !== undefined) this.#known.set(number, await this.#packed(number, place.holder, place.index));
+      else if (place !== null) this.#known.set(number, await this.#indirect(place.at, number));
+    }
+    return this.#known.get(number);
+  }
+
+  async #packed(number, holder, index) {
+    const stream = await this.get(new Reference(holder));
+    require(stream instanceof Stream && isName(stream.entries.get("Type"), "ObjStm"), "no object stream");
+    const source = latin1(await unpacked(stream));
+    const reader = new Reader(source);
+    const count = 2 * Math.min(whole(stream.entries.get("N")), 1 << 16);
+    const heads = Array.from({ length: count }, () => whole(reader.value()));
+    require(2 * index < heads.length && heads[2 * index] === number, "an object stream without the object");
+    return new Reader(source, whole(stream.entries.get("First")) + heads[2 * index + 1]).value();
+  }
+
+  /** The dictionary that a value or reference is; empty for null. */
+  async entries(value) {
+    const found = await this.get(value);
+    require(found === null || found instanceof Map, "no dictionary where one is due");
+    return found ?? new Map();
+  }
+
+  /** The array that a value or reference is; empty for null. */
+  async array(value) {
+    const found = await this.get(value);
+    require(found === null || Array.isArray(found), "no array where one is due");
+    return found ?? [];
+  }
+
+  /** What a stream unpacks to. */
+  async unpacked(value) {
+    const found = await this.get(value);
+    require(found instanceof Stream, "no stream where one is due");
+    return unpacked(found);
+  }
+}
+
+function listOf(value) {
+  require(Array.isArray(value), "no array where one is due");
+  return value;
+}
+
+function whole(value) {
+  require(Number.isInteger(value) && value >= 0, "no whole number where one is due");
+  return value;
+}
+
+function numbersOf(index) {
+  const pairs = index.map(whole);
+  require(pairs.length % 2 === 0, "an index of another form");
+  const found = [];
+  for (let at = 0; at < pairs.length; at += 2) {
+    for (let number = 0; number < Math.min(pairs[at + 1], 1 << 20); number += 1) found.push(pairs[at] + number);
+  }
+  return found;
+}
+
+function fieldsOf(octets, at, widths) {
+  return widths.map((width, field) => {
+    const part = octets.subarray(at, at + width);
+    at += width;
+    return width === 0 && field === 0 ? 1 : part.reduce((sum, one) => sum * 256 + one, 0);
+  });
+}
+
+async function unpacked(stream) {
+  let filters = stream.entries.get("Filter") ?? null;
+  if (Array.isArray(filters) && filters.length === 1) [filters] = filters;
+  if (filters === null) return stream.packed;
+  require(isName(filters, "FlateDecode"), "an unknown filter");
+  let octets;
+  try {
+    octets = await inflated("deflate", stream.packed, LARGEST, new Unreadable("a stream that is too large"));
+  } catch (error) {
+    throw error instanceof Unreadable ? error : new Unreadable("a damaged stream");
+  }
+  let parameters = stream.entries.get("DecodeParms") || new Map();
+  if (Array.isArray(parameters)) parameters = parameters[0] || new Map();
+  require(parameters instanceof Map, "no dictionary where one is due");
+  const predictor = parameters.has("Predictor") ? parameters.get("Predictor") : 1;
+  return predictor === 1 ? octets : unpredicted(octets, predictor, parameters);
+}
+
+/** PNG's predictors *none* and *up*, which is what cross-references are packed with. */
+function unpredicted(octets, predictor, parameters) {
+  const given = (name, value) => (parameters.has(name) ? parameters.get(name) : value);
+  const columns = whole(given("Columns", 1));
+  const plain = given("Colors", 1) === 1 && given("BitsPerComponent", 8) === 8;
+  const fits = Number.isInteger(predictor) && 10 <= predictor && predictor < 16 && octets.length % (columns + 1) === 0;
+  require(plain && fits, "an unknown predictor");
+  let above = new Uint8Array(columns);
+  const rows = [];
+  for (let at = 0; at < octets.length; at += columns + 1) {
+    const row = octets.subarray(at + 1, at + 1 + columns);
+    require(octets[at] === 0 || octets[at] === 2, "an unknown predictor");
+    above = octets[at] === 0 ? row : row.map((one, column) => one + above[column]);
+    rows.push(above);
+  }
+  return joined(...rows);
+}

@@ -1,0 +1,75 @@
+// Time tokens: of every checkpoint, and of the seals of decisive records (RFC 3161; JAdES B-T). As `times.py`.
+import { Said } from "./report.js";
+import { BadToken, checkToken } from "./timestamps.js";
+import { Certificates } from "./certificates.js";
+import { RULES, isOf } from "./tables.js";
+import { imprinted } from "./seals.js";
+import { shown } from "./case.js";
+import { sorted } from "./logged.js";
+
+/** Says time. */
+export async function check(found) {
+  for (const name of sorted(found.signed.keys())) await checkCheckpoint(found, name);
+  for (const [name] of found.named("token")) {
+    if (!found.signed.has(name.replace(/\.tsr$/, ".txt"))) found.findings.say("time.unused", name);
+  }
+  for (const record of found.records.values()) await checkOwn(found, record);
+}
+
+function checkCheckpoint(found, name) {
+  const { members } = found;
+  const tokenName = name.replace(/\.txt$/, ".tsr");
+  return found.findings.about("time", tokenName, {}, async () => {
+    if (!members.has(name) || !members.has(tokenName)) throw new Said("time.missing", { about: name });
+    const time = await stamped(found.findings, found.trust, await members.read(tokenName), await members.read(name));
+    found.times.set(name, time);
+    say(found, tokenName, name, time);
+  });
+}
+
+function checkOwn(found, record) {
+  const about = `records/${String(record.seq).padStart(3, "0")}.jades.json`;
+  return found.findings.about("time", about, { record: record.seq }, async () => {
+    if (record.seal === null) return; // said by the check of seals
+    if (record.seal.timeToken === null) {
+      if (isOf("stamped", record.event)) throw new Said("time.decisive", { event: record.event });
+      return;
+    }
+    const octets = imprinted(record.seal.signature);
+    record.ownTime = await stamped(found.findings, found.trust, record.seal.timeToken, octets);
+    say(found, about, about, record.ownTime);
+  });
+}
+
+function say(found, member, about, time) {
+  const code = found.trust ? "time.ok" : "time.trust";
+  found.findings.say(code, member, { about, time: shown(time.at), authority: time.authority });
+}
+
+/** The time that a token gives; with a trust folder, on the word of an authority that it knows. */
+export async function stamped(findings, trust, token, octets) {
+  const time = await tried("time.token", () => checkToken(token, octets));
+  if (RULES.ownTimeStampPolicies.includes(time.policy)) findings.remark("remark.own_tsa", { authority: time.authority });
+  if (trust === null) return time;
+  await tried("time.authority", () => {
+    if (!trust.tsaRoots.length) throw new BadToken("the folder names no authority");
+    return checkToken(token, octets, trust.tsaRoots);
+  });
+  const lists = new Certificates(trust.tsaRoots, trust.revocations);
+  for (const one of time.certificates) if (await lists.isRevoked(one, time.at)) throw new Said("time.revoked");
+  return time;
+}
+
+async function tried(code, run) {
+  try {
+    return await run();
+  } catch (error) {
+    throw error instanceof BadToken ? new Said(code, { reason: error.message }) : error;
+  }
+}
+
+/** When a record's seal was there at the latest: by its own token or that of its checkpoint, whichever is earlier. */
+export function proven(found, record) {
+  const times = [record.ownTime, found.times.get(record.covered)].filter(Boolean);
+  return times.length ? times.reduce((one, other) => (other.at < one.at ? other : one)) : null;
+}

@@ -1,0 +1,102 @@
+// Verifies one bundle: every check, in an order in which each finds what it needs. The page's entry point.
+//
+// As `verify.py`, without the copy of a log. Whatever a file holds, the answer is a report; a file that is no bundle at all
+// or a bad trust folder is an answer with exit 3.
+import { Findings, Unusable, finished, require } from "./report.js";
+import { WORDS, said } from "./tables.js";
+import { BadZip } from "./zip.js";
+import { isObject } from "./json.js";
+import { opened } from "./case.js";
+import { trustOf } from "./trust.js";
+import * as chain from "./chain.js";
+import * as container from "./container.js";
+import * as earlier from "./earlier.js";
+import * as fingerprints from "./fingerprints.js";
+import * as logged from "./logged.js";
+import * as order from "./order.js";
+import * as pdf from "./pdf.js";
+import * as seals from "./seals.js";
+import * as structure from "./structure.js";
+import * as times from "./times.js";
+
+const CHECKS = [
+  [structure.check, "structure"],
+  [chain.check, "chain"],
+  [logged.check, "inclusion"],
+  [times.check, "time"],
+  [seals.check, "seal"],
+  [fingerprints.checkContents, "content"],
+  [fingerprints.checkMails, "mail"],
+  [order.check, "order"],
+  [container.check, "container"],
+  [pdf.check, "pdf"],
+];
+
+/**
+ * Verifies a bundle.
+ *
+ * `bundle`: octets of the file. `trust`: octets by the name in the trust folder, or null. `receipts`: `{name, octets}` of
+ * what was given out before. `language`: of the report's words. Gives the report as the command's `--json` does.
+ */
+export async function verify({ bundle, trust = null, receipts = [], language = "en" }) {
+  try {
+    return await report(bundle, trust === null ? null : await trustOf(trust), receipts, language);
+  } catch (error) {
+    if (!(error instanceof Unusable)) throw error;
+    const empty = finished(new Findings(), [], {}, language);
+    return { ...empty, exit: 3, reason: error.message, words: said("result.3", language, { reason: error.message }) };
+  }
+}
+
+async function report(bundle, trust, receipts, language) {
+  const findings = new Findings();
+  let found;
+  try {
+    found = await opened(bundle, trust, findings);
+  } catch (error) {
+    if (!(error instanceof BadZip)) throw error;
+    findings.say("container.zip", "", { reason: error.message });
+    return worded(finished(findings, [], {}, language), language);
+  }
+  await findings.about("container", "", {}, () => requireWhole(found.members));
+  for (const [check, name] of CHECKS) await findings.about(name, "", {}, () => check(found));
+  await earlier.check(found, receipts);
+  findings.remark("remark.read");
+  return worded(finished(findings, timeLineOf(found), partiesOf(found), language), language);
+}
+
+const worded = (made, language) => ({ ...made, words: WORDS[`result.${made.exit}`][language] });
+
+/** Every member unpacks to what its header says. */
+async function requireWhole(members) {
+  for (const name of members.names) await members.octets(name);
+}
+
+function timeLineOf(found) {
+  return [...found.records.values()].filter((one) => one.value !== null).map(momentOf);
+}
+
+function momentOf(record) {
+  let { smtp } = record.extension;
+  smtp = isObject(smtp) ? smtp : {};
+  const line = String(smtp.final || smtp.finalB64 || "");
+  return { at: String(record.value.EventTime).slice(0, 40), record: record.seq, event: record.event, line };
+}
+
+/** Reference, sender and recipient, as the first record has them; empty where none can be read. */
+function partiesOf(found) {
+  const first = [...found.records.values()].find((one) => one.value !== null)?.value;
+  try {
+    const { MessageIdentifier: reference, SenderDetails: sender, RecipientDetails: recipients } = first;
+    require(reference !== undefined && Array.isArray(recipients), "no parties");
+    return { reference: String(reference), sender: personOf(sender), recipient: recipients.map(personOf).join(", ") };
+  } catch {
+    return {};
+  }
+}
+
+function personOf(details) {
+  const address = String(details.Identifier.value);
+  if (!isObject(details.Identity)) return address;
+  return `${String(details.Identity.Attribute[0].AttributeValue[0])} <${address}>`;
+}

@@ -1,0 +1,207 @@
+"""Evidence over HTTP: bundles for those who may have them, the log for everybody, and the trust folder."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from sealpost.domain.checkpoint import read_checkpoint
+from sealpost.domain.errors import Unavailable
+from sealpost.domain.note import read
+from sealpost.usecases import gather
+from sealpost.usecases.decide import decide
+from sealpost.usecases.extend_log import extend_log
+from sealpost.usecases.stamp import stamp_pending
+from sealpost.verifier.audit import audit_log
+from sealpost.verifier.trust import trust_of
+from sealpost.verifier.verify import verify
+from tests.site import Site, new_site
+from tests.world import ACT
+
+KIND = "application/vnd.etsi.asic-e+zip"
+
+
+@pytest.fixture
+async def at(dsn: str, tmp_path: Path) -> AsyncGenerator[Site]:
+    async with new_site(dsn, tmp_path) as made:
+        yield made
+
+
+async def proven(at: Site) -> None:
+    await extend_log(at.world.service)
+    await stamp_pending(at.world.service)
+
+
+async def trusted(client: httpx2.AsyncClient) -> dict[str, bytes]:
+    """The folder as somebody gets it."""
+    answer = await client.get("/trust/sealpost-trust.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        return {name.removeprefix("sealpost-trust/"): archive.read(name) for name in archive.namelist()}
+
+
+async def test_a_program_gets_the_bundle(at: Site) -> None:
+    token = await at.send()
+    await proven(at)
+    async with at.client() as client:
+        answer = await client.get("/webservice/evidence/", params={"ticket_token": token}, headers=at.alice_basic)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, KIND)
+        assert answer.headers["content-disposition"] == f'attachment; filename="evidence-{token}.asice"'
+        assert int(answer.headers["content-length"]) == len(answer.content)
+        assert verify(answer.content, trust_of(await trusted(client))).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("", 400), ("?ticket_token=", 400), ("?ticket_token=x", 404), ("?ticket_token=K.AAAAAAAAAAAAAAAAAAAAAA", 404),
+     ("?ticket_token=K.AAAAAAAAAAAAAAAAAAAAAA&ticket_token=K.B", 400)],
+)  # fmt: skip
+async def test_a_program_that_asks_wrongly(at: Site, query: str, status: int) -> None:
+    async with at.client() as client:
+        assert (await client.get(f"/webservice/evidence/{query}", headers=at.alice_basic)).status_code == status
+        assert (await client.get(f"/webservice/evidence/{query}")).status_code == 401
+
+
+async def test_charlie_gets_nothing(at: Site) -> None:
+    token = await at.send()
+    async with at.client() as client:
+        answer = await client.get(f"/webservice/evidence/?ticket_token={token}", headers=at.charlie_basic)
+        assert answer.status_code == 404
+        await at.sign_in(client, "charlie@example.net")
+        assert (await client.get(f"/dashboard/evidence/{token}")).status_code == 404
+        assert (await client.post(f"/pickup/{token}/evidence")).status_code == 404
+
+
+async def test_alice_gets_it_from_the_page(at: Site) -> None:
+    token = await at.send()
+    async with at.client() as client:
+        assert (await client.get(f"/dashboard/evidence/{token}")).status_code == 302
+        await at.sign_in(client)
+        page = await client.get(f"/webservice/dashboard/?ticket_token={token}&action=ticket_html&lang=nl")
+        assert f'href="/dashboard/evidence/{token}?lang=nl"' in page.text
+        answer = await client.get(f"/dashboard/evidence/{token}?lang=nl")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, KIND)
+        assert answer.headers["content-security-policy"].startswith("sandbox")
+
+
+async def test_bob_gets_it_after_his_decision_by_a_form(at: Site) -> None:
+    token = await at.send()
+    secret = at.world.secret()
+    async with at.client() as client:
+        assert (await client.get(f"/p/{secret}")).status_code == 303
+        assert (await client.post(f"/pickup/{token}/evidence")).status_code == 409
+        await decide(at.world.service, token, [secret], "accepted", "", ACT)
+        assert f'action="/pickup/{token}/evidence"' in (await client.get(f"/pickup/{token}")).text
+        assert (await client.get(f"/pickup/{token}/evidence")).status_code == 405
+        assert "content_downloaded" not in await at.world.kinds(token)
+        answer = await client.post(f"/pickup/{token}/evidence")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, KIND)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert any(name.startswith("content/") for name in archive.namelist())
+        assert not any(name.startswith("mail/") for name in archive.namelist()), "its links are alive"
+        for name in archive.namelist():
+            assert secret.encode() not in archive.read(name)
+    assert (await at.world.kinds(token)).count("content_downloaded") == 1
+
+
+async def test_without_an_authority_there_is_no_bundle(at: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = await at.send()
+
+    async def away(*_: object) -> bytes:
+        raise Unavailable("the time stamp authority is away")
+
+    monkeypatch.setattr(type(at.world.service.evidence.stamper), "stamp", away)
+    async with at.client() as client:
+        answer = await client.get(f"/webservice/evidence/?ticket_token={token}", headers=at.alice_basic)
+        assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+
+
+async def test_a_slow_reader_keeps_nobody_waiting(at: Site) -> None:
+    """More readers than are made at once, none of which reads on."""
+    token = await at.send()
+    async with at.client() as client:
+        open_ones = [
+            client.stream("GET", f"/webservice/evidence/?ticket_token={token}", headers=at.alice_basic)
+            for _ in range(4)
+        ]
+        for one in open_ones:
+            assert (await one.__aenter__()).status_code == 200
+        assert not gather.AT_ONCE.locked()
+        for one in open_ones:
+            await one.__aexit__(None, None, None)
+
+
+async def test_the_log_is_public(at: Site, tmp_path: Path) -> None:
+    for _ in range(2):
+        await at.send()
+        await proven(at)
+    kept = tmp_path / "copy"
+    async with at.client() as client:
+        answer = await client.get("/log/2026/checkpoint")
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=5")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        newest = read_checkpoint(read(answer.content).text)
+        assert newest.size == 7
+        for path in ("checkpoint", "tile/0/000.p/7", "tile/entries/000.p/7"):
+            answer = await client.get(f"/log/2026/{path}")
+            assert answer.status_code == 200
+            (kept / path).parent.mkdir(parents=True, exist_ok=True)
+            (kept / path).write_bytes(answer.content)
+        tile = await client.get("/log/2026/tile/0/000.p/3")
+        assert tile.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert (kept / "tile/0/000.p/7").read_bytes().startswith(tile.content)
+        assert "7" in (await client.get("/log/")).text
+    assert audit_log(kept, newest.size).root == newest.root
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["2025/checkpoint", "../keys/checkpoint", "2026%2f..%2f2026/checkpoint", "2026/tile/0/000", "2026/tile/0/000.p/8",
+     "2026/tile/0/000.p/0", "2026/tile/0/0.p/7", "2026/tile/0/x000/000.p/7", "2026/tile/8/000.p/7",
+     "2026/tile/0/000.p/7/..", "2026/tile/entries/000.p/07", "2026/.new-x"],
+)  # fmt: skip
+async def test_the_log_gives_nothing_else(at: Site, path: str) -> None:
+    await at.send()
+    await proven(at)
+    await at.send()
+    await proven(at)
+    async with at.client() as client:
+        assert (await client.get(f"/log/{path}")).status_code in {400, 404}
+
+
+async def test_an_installation_without_a_log_yet(at: Site) -> None:
+    async with at.client() as client:
+        assert (await client.get("/log/")).status_code == 200
+        assert (await client.get("/log/2026/checkpoint")).status_code == 404
+        assert (await client.get("/trust/")).status_code == 200
+
+
+async def test_the_trust_folder(at: Site) -> None:
+    await at.send()
+    await proven(at)
+    async with at.client() as client:
+        page = (await client.get("/trust/")).text
+        files = await trusted(client)
+        for name, octets in files.items():
+            assert (await client.get(f"/trust/{name}")).content == octets
+            assert f"/trust/{name}" in page
+        assert (await client.get("/trust/../keys/x")).status_code in {400, 404}
+        assert (await client.get("/trust/keys.pem")).status_code == 404
+    assert "PRIVATE" not in "".join(octets.decode("latin-1") for octets in files.values())
+    assert trust_of(files).policy.logs[0].name.endswith("/log/2026")
+
+
+async def test_the_verifier_s_page_runs_only_its_own_script(at: Site) -> None:
+    async with at.client() as client:
+        answer = await client.get("/verify")
+    policy = answer.headers["content-security-policy"]
+    assert answer.status_code == 200
+    assert "default-src 'none'" in policy
+    assert "script-src 'sha256-" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert "connect-src" not in policy or "connect-src 'none'" in policy
