@@ -343,10 +343,15 @@ def _issuer_policy() -> verification.ExtensionPolicy:
     open_to_all = verification.ExtensionPolicy.permit_all()
     as_it_stands = verification.Criticality.AGNOSTIC
     return (
-        open_to_all.require_present(x509.BasicConstraints, as_it_stands, None)
+        open_to_all.require_present(x509.BasicConstraints, as_it_stands, _require_issuer)
         .may_be_present(x509.KeyUsage, as_it_stands, _require_issuing)
         .may_be_present(x509.ExtendedKeyUsage, as_it_stands, _require_purpose)
     )
+
+
+def _require_issuer(_policy: object, _certificate: x509.Certificate, found: x509.BasicConstraints | None) -> None:
+    if found is None or not found.ca:
+        raise ValueError("a certificate in the path is not an issuer's")
 
 
 def _require_issuing(_policy: object, _certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:

@@ -119,7 +119,7 @@ function isIssuer(certificate) {
 export function isStampIssuer(certificate) {
   const purposes = purposesOf(certificate)?.list ?? [OIDS.anyPurpose];
   const allowed = purposes.some((one) => [OIDS.timeStamping, OIDS.anyPurpose].includes(one));
-  return basicConstraintsOf(certificate) !== null && (keyUsageOf(certificate)?.issues ?? true) && allowed;
+  return Boolean(basicConstraintsOf(certificate)?.authority) && (keyUsageOf(certificate)?.issues ?? true) && allowed;
 }
 
 /** A path from a certificate to a root, all of it valid at a time, or null; the first that there is. */
