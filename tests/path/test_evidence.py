@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -13,6 +17,7 @@ from sealpost.usecases.extend_log import extend_log
 from sealpost.usecases.gather import for_recipient, for_sender
 from sealpost.usecases.reads.trust import trust_folder
 from sealpost.usecases.stamp import stamp_pending
+from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.report import Report
 from sealpost.verifier.trust import trust_of
 from sealpost.verifier.verify import verify
@@ -121,3 +126,39 @@ async def test_a_recipient_who_refused_gets_no_content(world: World) -> None:
         report = await verified(world, await octets(bundle))
     assert ("content", "content.absent") in unproven(report)
     assert "content_downloaded" not in await world.kinds(token)
+
+
+async def test_years_later_with_renewed_tokens_and_in_two_logs(world: World) -> None:
+    """Submitted in one year, refused in the next; three years on the tokens have been renewed twice."""
+    world.clock.at = datetime(2026, 12, 30, 10, 0, tzinfo=UTC)
+    token = await world.send()
+    await proven(world)
+    world.clock.advance(days=3)
+    await decide(world.service, token, [world.secret()], "refused", "", ACT)
+    await world.work_off()
+    await proven(world)
+    for _ in range(2):
+        await world.service.pool.execute("update checkpoints set token_until = $1", world.clock.at + timedelta(days=1))
+        assert await stamp_pending(world.service) == 2
+        world.clock.advance(days=300)
+    bundle = await sender_bundle(world, token)
+    with ZipFile(BytesIO(bundle)) as archive:
+        names = {name for name in archive.namelist() if name.startswith("checkpoints/")}
+    assert {name.partition("-")[0] for name in names} == {"checkpoints/2026", "checkpoints/2027"}
+    assert len([name for name in names if name.endswith(".3.tsr")]) == 2
+    assert unproven(await verified(world, bundle)) == {("witness", "witness.quorum")}
+
+
+async def test_receipts_and_the_log_agree(world: World, tmp_path: Path) -> None:
+    token = await world.send()
+    await proven(world)
+    receipt = Receipt("before.asice", await sender_bundle(world, token))
+    await decide(world.service, token, [world.secret()], "accepted", "", ACT)
+    await world.work_off()
+    await proven(world)
+    bundle = await sender_bundle(world, token)
+    copy = shutil.copytree(world.service.evidence.log("2026").folder, tmp_path / "copy")
+    trust = trust_of(await trust_folder(world.service))
+    report = verify(bundle, trust, [receipt], log=copy)
+    assert unproven(report) == {("witness", "witness.quorum"), ("mail", "mail.absent")}
+    assert {report.verdict("earlier"), report.verdict("audit")} == {"PASS"}

@@ -10,20 +10,39 @@ import { sorted } from "./logged.js";
 /** Says time. */
 export async function check(found) {
   for (const name of sorted(found.signed.keys())) await checkCheckpoint(found, name);
-  for (const [name] of found.named("token")) {
-    if (!found.signed.has(name.replace(/\.tsr$/, ".txt"))) found.findings.say("time.unused", name);
+  for (const [name, match] of found.named("token")) {
+    const checkpoint = `checkpoints/${match[1]}-${match[2]}.txt`;
+    const number = Number(match[3] ?? 1);
+    const isUsed = number === 1 || found.members.has(tokenNameOf(checkpoint, number - 1));
+    if (!found.signed.has(checkpoint) || !isUsed) found.findings.say("time.unused", name);
   }
   for (const record of found.records.values()) await checkOwn(found, record);
 }
 
+/** `…-42.tsr`; tokens that renew it have their number: `…-42.2.tsr`. */
+function tokenNameOf(checkpoint, number) {
+  return checkpoint.replace(/\.txt$/, number === 1 ? ".tsr" : `.${number}.tsr`);
+}
+
+/** The first token gives the time; each later one is over the text and all tokens before it, and not older. */
 function checkCheckpoint(found, name) {
   const { members } = found;
-  const tokenName = name.replace(/\.txt$/, ".tsr");
-  return found.findings.about("time", tokenName, {}, async () => {
-    if (!members.has(name) || !members.has(tokenName)) throw new Said("time.missing", { about: name });
-    const time = await stamped(found.findings, found.trust, await members.read(tokenName), await members.read(name));
-    found.times.set(name, time);
-    say(found, tokenName, name, time);
+  return found.findings.about("time", tokenNameOf(name, 1), {}, async () => {
+    if (!members.has(name) || !members.has(tokenNameOf(name, 1))) throw new Said("time.missing", { about: name });
+    let octets = await members.read(name);
+    let last = null;
+    for (let number = 1; members.has(tokenNameOf(name, number)); number += 1) {
+      const tokenName = tokenNameOf(name, number);
+      const token = await members.read(tokenName);
+      const time = await stamped(found.findings, found.trust, token, octets);
+      if (last !== null && time.at < last.at) {
+        throw new Said("time.token", { about: tokenName, reason: "older than the one that it renews" });
+      }
+      if (last === null) found.times.set(name, time);
+      say(found, tokenName, name, time);
+      last = time;
+      octets = joined(octets, token);
+    }
   });
 }
 
