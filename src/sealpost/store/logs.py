@@ -108,10 +108,11 @@ async def waiting(connection: Connection, limit: int) -> list[Any]:
     Within a ticket places rise with ``seq``: a record waits for the ones before it that have no seal yet, or whose event
     is later (a fact that was told late).
     """
+    # A subquery with a limit is looked up for each row; PostgreSQL makes a join of "not exists", over the whole table.
     return await connection.fetch(
         """select ticket_id, seq, sha256, salt, seal from records r where log_index is null and seal is not null
-           and not exists (select from records e where e.ticket_id = r.ticket_id and e.seq < r.seq
-                           and e.log_index is null and (e.seal is null or e.at > r.at))
+           and (select e.seq from records e where e.ticket_id = r.ticket_id and e.seq < r.seq
+                and e.log_index is null and (e.seal is null or e.at > r.at) limit 1) is null
            order by at, ticket_id, seq limit $1 for update""",
         limit,
     )

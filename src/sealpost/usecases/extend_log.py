@@ -148,6 +148,8 @@ async def begin_log(service: Service, name: str) -> Log:
     numbers = await asyncio.to_thread(_fresh_keys, service, known)
     async with transaction(service) as connection:
         before = await logs.newest(connection)
+        if before is not None and before.name == name:
+            raise Unavailable("another writer was faster")  # else it would be stopped in favour of itself
         if before is not None:
             await logs.stop(connection, before.id, f"the log {name} goes on from here")
             await logs.release(connection, before.id)
@@ -244,9 +246,11 @@ async def _published(service: Service, tree: Log) -> Checkpoint | None:
     found = read_checkpoint(note.text)
     if found.origin != tree.origin or not is_signed(note, log_keys(service, tree)):
         raise LogDamaged("the checkpoint in the log's folder is not of this log's keys")
-    if found.size > tree.size:
+    # Asked after the folder: what another writer published since `tree` was read had its places before that.
+    known = await logs.named(service.pool, tree.name) or tree
+    if found.size > known.size:
         raise LogDamaged(
-            f"the log has signed {found.size} entries and the database knows {tree.size}: it was put back from a copy"
+            f"the log has signed {found.size} entries and the database knows {known.size}: it was put back from a copy"
         )
     if await asyncio.to_thread(folder.root, found.size) != found.root:
         raise LogDamaged("the tiles do not give the root that was signed")
@@ -299,6 +303,13 @@ def _signed(service: Service, tree: Log, folder: LogFolder, checkpoint: Checkpoi
     return written(checkpoint.text, log_lines(tree.origin, checkpoint, first, second, now))
 
 
+async def _require_newest(service: Service, asked: Settled) -> None:
+    """A witness may know a larger tree because another writer has gone on; that is no reason to stop."""
+    now = await logs.newest_signed(service.pool, asked.log_id)
+    if now is not None and now.size > asked.size:
+        raise Unavailable("another writer was faster")
+
+
 async def _cosigned(service: Service) -> int:
     policy, tree = service.evidence.policy, await logs.newest(service.pool)
     newest = await logs.newest_signed(service.pool, tree.id) if tree else None
@@ -313,6 +324,7 @@ async def _cosigned(service: Service) -> int:
     names = {one.name for one in lines}
     disagreeing = service.evidence.witnesses.disagreeing
     if disagreeing and not policy.is_met({one.label for one in policy.witnesses if one.name in names}):
+        await _require_newest(service, newest)
         why = f"{', '.join(disagreeing)} knows another tree of it: it was put back from a copy"
         await _stop(service, tree, why)
         raise LogStopped(why)

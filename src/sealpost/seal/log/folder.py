@@ -6,14 +6,17 @@ back cannot make the log forget what it signed. Everything here blocks.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
+from sealpost.domain.checkpoint import read_checkpoint
 from sealpost.domain.merkle import HASH, consistency_proof, inclusion_proof, peaks_of
+from sealpost.domain.note import read
 from sealpost.seal.log.tiles import ENTRIES, ENTRY, WIDTH, Tile, grown, nodes, subtree
 
 CHECKPOINT = "checkpoint"
@@ -50,13 +53,20 @@ class LogFolder:
     def publish(self, checkpoint: bytes) -> None:
         """Put a checkpoint in the place of the one before. A crash leaves the old one or the new one, whole.
 
+        One of a larger tree stays: it is another writer's, and the log must not seem shorter than what was signed.
+
         Raises:
+            NoNote: it is no checkpoint, or what stands there is none.
             OSError: the old one may still be there.
         """
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        draft = _draft(self.folder, checkpoint)
-        draft.replace(self.folder / CHECKPOINT)
-        _sync(self.folder)
+        with _locked(self.folder):
+            before = self.checkpoint()
+            if before is not None and _size(before) > _size(checkpoint):
+                return
+            draft = _draft(self.folder, checkpoint)
+            draft.replace(self.folder / CHECKPOINT)
+            _sync(self.folder)
 
     def tile(self, tile: Tile) -> bytes:
         """The octets of a tile; a part of a tile that is full, or fuller, by now is cut from that.
@@ -189,6 +199,21 @@ def _draft(folder: Path, octets: bytes) -> Path:
         file.flush()
         os.fsync(fd)
     return Path(name)
+
+
+def _size(checkpoint: bytes) -> int:
+    return read_checkpoint(read(checkpoint).text).size
+
+
+@contextmanager
+def _locked(folder: Path) -> Generator[None]:
+    """Keeps other writers out, in this process and in others; a crash lets them in."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _make_folders(folder: Path, top: Path) -> None:
