@@ -15,9 +15,10 @@ from jsonschema.validators import validator_for
 from sealpost.domain.canonical import digest, instant
 from sealpost.domain.content import Part
 from sealpost.domain.ids import uuid7
-from sealpost.domain.records import EVENTS, Event, Issuer, Link, Subject, make
+from sealpost.domain.records import EVENTS, INSTALLATION, Event, Issuer, Link, Subject, make
 from sealpost.usecases.decide import decide
 from sealpost.usecases.hand_out import hand_out
+from sealpost.usecases.installation import CHAIN, record_event
 from sealpost.usecases.open_pickup import open_pickup
 from tests.world import ACT, START, World
 
@@ -57,6 +58,15 @@ def test_each_kind(kind: str, validator) -> None:
     members = check(record.octets, validator)
     assert ("ForwardedToExternalSystem" in members) == (kind in {"content_delivered", "content_failed"})
     assert hashlib.sha256(record.octets).digest() == record.sha256
+
+
+async def test_records_about_the_installation(world: World, validator) -> None:
+    for kind in sorted(INSTALLATION):
+        await record_event(world.service, kind, {"number": 2})
+    rows = await world.service.pool.fetch("select * from records where ticket_id = $1 order by seq", CHAIN)
+    assert [row["kind"] for row in rows] == sorted(INSTALLATION)
+    for row in rows:
+        check(row["octets"], validator)
 
 
 async def test_a_real_life_is_a_valid_chain(world: World, validator) -> None:

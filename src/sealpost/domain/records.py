@@ -167,9 +167,10 @@ def evidence(
         "EvidenceRefersToRecipient": 1,
         "SubmissionTime": instant(subject.submitted_at),
         "MessageIdentifier": subject.ticket_token,
-        "UserContentInfo": _content(subject),
         "Extensions": [{"isCritical": False, "sealpost/1": _extension(issuer, subject, link, event, clock)}],
     }
+    if subject.parts:
+        members["UserContentInfo"] = _content(subject)
     if event.reasons:
         members["EventReasons"] = {"EventReason": [_reason(issuer, *reason) for reason in event.reasons]}
     if event.host and event.kind in FORWARDED:

@@ -29,6 +29,7 @@ compared with. Ask the operator, on a way that you trust, whether these fingerpr
   revoked/         lists of certificates that are no longer good (CRL, DER)
   certificates/    the certificates that sign or signed
   policy           keys of the logs and of their witnesses (C2SP tlog-policy)
+  events/          what the service recorded about itself: logs that began, keys that were rotated, backups put back
 
 Check a bundle against it:  sealpost verify evidence-….asice --trust THIS-FOLDER
 """

@@ -227,10 +227,10 @@ async def newest_signed(runner: Runner, log_id: int) -> Settled | None:
 
 
 async def covering(runner: Runner, log_id: int, index: int) -> Settled | None:
-    """The first stamped checkpoint that covers a place, else the first signed one, else None."""
+    """The checkpoint that best proves a place: of the next hundred the first that is stamped and cosigned, or stamped."""
     row = await runner.fetchrow(
-        f"""select {_SETTLED} from checkpoints where log_id = $1 and size > $2 and note is not null
-            order by token is null, size limit 1""",
+        f"""select {_SETTLED} from (select * from checkpoints where log_id = $1 and size > $2 and note is not null
+            order by size limit 100) as next order by token is null, cosigned = '', size limit 1""",
         log_id, index,
     )  # fmt: skip
     return _settled(row) if row else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,18 +13,16 @@ import msgspec
 
 from sealpost.content.placement import ContentDamaged, ContentUnavailable
 from sealpost.domain.canonical import digest
-from sealpost.domain.checkpoint import written_proof
 from sealpost.domain.errors import Conflict, NotFound, Unavailable
 from sealpost.domain.records import Event
-from sealpost.seal.bundle.bundle import Bundle, BundleParts, File, SealedRecord, StampedCheckpoint, prepared
+from sealpost.seal.bundle.bundle import Bundle, BundleParts, File, prepared
 from sealpost.seal.certificate.certificate import certificate
 from sealpost.seal.certificate.pades import sealed
 from sealpost.seal.key_files import KeysRefused
 from sealpost.seal.log.folder import LogDamaged
 from sealpost.seal.signer import SigningFailed
 from sealpost.seal.timestamps.client import Stamper
-from sealpost.store import links, logs, mails, records, tickets
-from sealpost.store.logs import Log, Settled
+from sealpost.store import links, mails, records, tickets
 from sealpost.store.pool import Connection
 from sealpost.store.tickets import Ticket, Visible
 from sealpost.usecases.chain import record
@@ -32,10 +30,12 @@ from sealpost.usecases.database import transaction
 from sealpost.usecases.deliver import shown_name, split
 from sealpost.usecases.handover import opened
 from sealpost.usecases.opened import opened_ticket
+from sealpost.usecases.reads.proofs import Covered, covered, proven
 from sealpost.usecases.reads.trust import trust_folder
 from sealpost.usecases.service import Service
 from sealpost.usecases.web_act import WebAct, web
 
+EVENTS = "events/"  # of the installation: in the trust folder, but not in every bundle
 AT_ONCE = asyncio.Semaphore(2)
 """Bundles that are being made in this process: each takes a tenth of a second of CPU and may hold its contents."""
 
@@ -45,9 +45,7 @@ class Gathered:
     """What the database knows of a ticket's evidence."""
 
     ticket: Ticket
-    rows: Sequence[Any]
-    logs: Mapping[int, Log]
-    covering: Mapping[int, Settled]
+    covered: Covered
     mails: Sequence[Any]
 
 
@@ -104,16 +102,9 @@ async def for_recipient(
 
 
 async def _gathered(service: Service, connection: Connection, ticket: Ticket) -> Gathered:
-    rows = await records.with_seals(connection, ticket.id)
-    known = {one.id: one for one in await logs.all_of(connection)}
-    covering = dict[int, Settled]()
-    for row in rows:
-        if row["log_id"] is not None:
-            found = await logs.covering(connection, row["log_id"], row["log_index"])
-            if found is not None:
-                covering[row["seq"]] = found
+    found = await covered(connection, await records.with_seals(connection, ticket.id))
     is_live = await links.any_alive(connection, ticket.id, service.clock.now())
-    return Gathered(ticket, rows, known, covering, () if is_live else await mails.announcements(connection, ticket.id))
+    return Gathered(ticket, found, () if is_live else await mails.announcements(connection, ticket.id))
 
 
 @asynccontextmanager
@@ -136,45 +127,18 @@ async def _parts(
     service: Service, gathered: Gathered, language: str, stamper: Stamper, *, with_content: bool
 ) -> BundleParts:
     signer = service.evidence.signer("pdf-seal")
-    kept = await asyncio.to_thread(_sealed_records, service, gathered)
+    made = await proven(service, gathered.covered)
     zone, url = ZoneInfo(gathered.ticket.zone), f"{service.face.base_url}/verify"
-    pdf = await asyncio.to_thread(certificate, kept, language=language, verify_url=url, zone=zone)
+    pdf = await asyncio.to_thread(certificate, made.records, language=language, verify_url=url, zone=zone)
     return BundleParts(
         ticket_token=gathered.ticket.token,
-        records=kept,
-        checkpoints=_checkpoints(gathered),
-        mails=[_mail(service, row, gathered.rows) for row in gathered.mails],
+        records=made.records,
+        checkpoints=made.checkpoints,
+        mails=[_mail(service, row, gathered.covered.rows) for row in gathered.mails],
         contents=_contents(service, gathered.ticket) if with_content else [],
-        trust=await trust_folder(service),
+        trust={name: octets for name, octets in (await trust_folder(service)).items() if not name.startswith(EVENTS)},
         certificate=await sealed(pdf, signer, stamper.stamp, service.clock.now()),
     )
-
-
-def _sealed_records(service: Service, gathered: Gathered) -> list[SealedRecord]:
-    return [
-        SealedRecord(row["seq"], row["octets"], row["seal"] or b"", row["salt"], _proof(service, gathered, row))
-        for row in gathered.rows
-    ]
-
-
-def _proof(service: Service, gathered: Gathered, row: Any) -> bytes | None:
-    """The proof of a record, or None while no signed checkpoint covers it."""
-    covering = gathered.covering.get(row["seq"])
-    if covering is None or covering.note is None:
-        return None
-    folder = service.evidence.log(gathered.logs[row["log_id"]].name)
-    path = folder.inclusion(row["log_index"], covering.size)
-    return written_proof(row["log_index"], path, covering.note + covering.cosigned)
-
-
-def _checkpoints(gathered: Gathered) -> list[StampedCheckpoint]:
-    found = {(one.log_id, one.size): one for one in gathered.covering.values()}
-    return [_checkpoint(gathered.logs[log_id].name, one) for (log_id, _), one in sorted(found.items())]
-
-
-def _checkpoint(name: str, settled: Settled) -> StampedCheckpoint:
-    tokens = () if settled.token is None else (settled.token, *settled.renewals)
-    return StampedCheckpoint(name, settled.size, settled.note or b"", tokens)
 
 
 def _mail(service: Service, row: Any, kept: Iterable[Any]) -> File:

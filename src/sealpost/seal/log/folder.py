@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sealpost.domain.checkpoint import read_checkpoint
 from sealpost.domain.merkle import HASH, consistency_proof, inclusion_proof, peaks_of
-from sealpost.domain.note import read
+from sealpost.domain.note import NoNote, read
 from sealpost.seal.log.tiles import ENTRIES, ENTRY, WIDTH, Tile, grown, nodes, subtree
 
 CHECKPOINT = "checkpoint"
@@ -56,7 +56,6 @@ class LogFolder:
         One of a larger tree stays: it is another writer's, and the log must not seem shorter than what was signed.
 
         Raises:
-            NoNote: it is no checkpoint, or what stands there is none.
             OSError: the old one may still be there.
         """
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -202,7 +201,11 @@ def _draft(folder: Path, octets: bytes) -> Path:
 
 
 def _size(checkpoint: bytes) -> int:
-    return read_checkpoint(read(checkpoint).text).size
+    """Entries of its tree; 0 where it is none, which the writer finds out before it signs."""
+    try:
+        return read_checkpoint(read(checkpoint).text).size
+    except NoNote:
+        return 0
 
 
 @contextmanager

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sealpost.domain.checkpoint import read_checkpoint
 from sealpost.domain.errors import Unavailable
 from sealpost.domain.note import read
+from sealpost.seal.bundle.bundle import SealedRecord
 from sealpost.seal.key_files import KeysRefused
+from sealpost.seal.log.folder import LogDamaged
 from sealpost.seal.trust import LogKeys, trust_files
-from sealpost.store import logs
+from sealpost.store import logs, records
 from sealpost.store.logs import Log
 from sealpost.store.pool import AWAY
+from sealpost.usecases.installation import CHAIN
+from sealpost.usecases.reads.proofs import covered, proven
 from sealpost.usecases.service import Service
 
 
@@ -28,7 +33,7 @@ class LogView:
 
 
 async def trust_folder(service: Service) -> dict[str, bytes]:
-    """The trust folder: path → octets.
+    """The trust folder: path → octets; with the records about the installation itself (``events/``).
 
     Raises:
         Unavailable: the database or the keys are away.
@@ -36,9 +41,20 @@ async def trust_folder(service: Service) -> dict[str, bytes]:
     try:
         known = await logs.all_of(service.pool)
         keys = [_keys(service, one) for one in known]
-        return trust_files(service.evidence, keys, service.clock.now())
-    except (*AWAY, KeysRefused) as error:
+        events = await proven(service, await covered(service.pool, await records.with_seals(service.pool, CHAIN)))
+        return trust_files(service.evidence, keys, service.clock.now()) | dict(_events(events.records))
+    except (*AWAY, KeysRefused, LogDamaged) as error:
         raise Unavailable("the keys are away") from error
+
+
+def _events(kept: Sequence[SealedRecord]) -> Iterator[tuple[str, bytes]]:
+    for one in kept:
+        yield f"events/{one.seq:03}.json", one.octets
+        yield f"events/{one.seq:03}.salt", one.salt
+        if one.seal:
+            yield f"events/{one.seq:03}.jades.json", one.seal
+        if one.proof:
+            yield f"events/{one.seq:03}.tlog-proof", one.proof
 
 
 def _keys(service: Service, log: Log) -> LogKeys:

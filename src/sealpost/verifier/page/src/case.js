@@ -14,7 +14,7 @@ const KINDS = Object.fromEntries(PATTERNS.map((kind) => [kind, new RegExp(`^(?:$
 const FIXED = new Set(["mimetype", MEMBERS.readme, ...MEMBERS.needed]);
 const NUMBERED = new Set(["record", "seal", "salt", "proof"]);
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-const OWN = /^https?:\/\/[^\s#]+\/event#([a-z_]+)$/;
+const OWN = /^https?:\/\/[^\t-\r #]+\/event#([a-z_]+)$/;
 
 /** A record and what stands beside it; see `case.py`. */
 export class Record {

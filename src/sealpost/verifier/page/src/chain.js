@@ -2,6 +2,7 @@
 import { Said } from "./report.js";
 import { digestOf } from "./structure.js";
 import { equal, sha256 } from "./octets.js";
+import { asText } from "./values.js";
 import { same } from "./json.js";
 
 /** Says chain; that nothing followed afterwards no bundle can show, which is a remark. */
@@ -22,9 +23,9 @@ async function requireChain(found) {
     const record = found.records.get(number);
     if (!record) throw new Said("chain.gap", { record: number });
     const { seq, prev = null } = record.extension;
-    if (!same(seq, number)) throw new Said("chain.number", { about: record.name, record: seq ?? "None" });
+    if (!same(seq, number)) throw new Said("chain.number", { about: record.name, record: asText(seq) });
     if (before === null ? prev !== null : !isOver(prev, before)) throw new Said("chain.prev", { record: number });
-    const identifier = String(record.value?.EvidenceIdentifier);
+    const identifier = asText(record.value?.EvidenceIdentifier);
     if (seen.has(identifier)) throw new Said("chain.identifier", { record: number, other: seen.get(identifier) });
     seen.set(identifier, number);
     before = await sha256(record.octets);

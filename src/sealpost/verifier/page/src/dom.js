@@ -48,13 +48,13 @@ export const isolated = (value) => element("bdi", {}, safe(value));
 /** The page's own words. */
 export const words = (name, language, values = {}) => filled(PAGE[name][language], values).map((one) => one.text).join("");
 
-/** The sentence of a code as nodes, its values isolated. */
+/** The sentence of a code as nodes, its values isolated; the page has its own where the command's names an option. */
 export function sentence(code, language, values = {}) {
-  return filled(WORDS[code][language], values).map((one) => (one.given ? isolated(one.text) : one.text));
+  return filled((PAGE[code] ?? WORDS[code])[language], values).map((one) => (one.given ? isolated(one.text) : one.text));
 }
 
 function filled(template, values) {
   const parts = template.split(/\{([A-Za-z_]+)\}/);
-  const pieces = parts.map((part, at) => (at % 2 ? { text: safe(values[part] ?? "?"), given: true } : { text: part, given: false }));
+  const pieces = parts.map((part, at) => (at % 2 ? { text: part in values ? safe(values[part]) : "?", given: true } : { text: part, given: false }));
   return pieces.filter((one) => one.text);
 }

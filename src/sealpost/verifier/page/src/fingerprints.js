@@ -2,8 +2,9 @@
 import { Said, require } from "./report.js";
 import { digestOf } from "./structure.js";
 import { equal, hex } from "./octets.js";
-import { isObject } from "./json.js";
+import { isObject, same } from "./json.js";
 import { isOf, safe } from "./tables.js";
+import { isTrue } from "./values.js";
 import { member } from "./case.js";
 
 /** Says content: every part of the first record, and every member that is none of them. */
@@ -42,7 +43,7 @@ async function checkPart(found, number, part, size, name) {
       throw new Said("content.absent");
     }
     const digest = digestOf(part);
-    const fits = members.size(name) === size && digest !== null && equal(await members.sha256(name), digest);
+    const fits = same(members.size(name), size) && digest !== null && equal(await members.sha256(name), digest);
     if (!fits) throw new Said("content.hash");
     findings.say("content.ok", name, said);
   });
@@ -73,6 +74,8 @@ async function announcementsOf(found) {
   for (const record of found.records.values()) {
     await found.findings.about("mail", record.name, {}, () => {
       const sent = isOf("mailed", record.event) ? sentOf(record) : null;
+      const size = sent === null ? null : record.extension.smtp.sent.size;
+      require(size === null || typeof size !== "object", "a size that is no number");
       if (sent !== null && !wanted.has(sent)) wanted.set(sent, record.seq);
     });
   }
@@ -82,9 +85,9 @@ async function announcementsOf(found) {
 /** Fingerprint and size of the exact octets that a record says were sent. */
 function sentOf(record) {
   const { smtp } = record.extension;
-  if (!smtp) return null;
+  if (!isTrue(smtp)) return null;
   const sent = member(smtp, "sent");
   return keyOf(digestOf(sent), member(sent, "size"));
 }
 
-const keyOf = (digest, size) => `${digest === null ? "none" : hex(digest)} ${JSON.stringify(size)}`;
+const keyOf = (digest, size) => `${digest === null ? "none" : hex(digest)} ${JSON.stringify(typeof size === "boolean" ? Number(size) : size)}`;

@@ -3,12 +3,14 @@
 // As `logged.py`. What a proof says is believed only where the record, its seal and its salt lead to the root that the log
 // has signed. Two states of one log and size with different roots are the log's own contradiction, whoever signed them.
 import { Said } from "./report.js";
-import { RULES, suite } from "./tables.js";
+import { MEMBERS, RULES, suite } from "./tables.js";
 import { compare, equal, hex, utf8 } from "./octets.js";
 import { commitment } from "./seals.js";
 import { includes, leafHash } from "./merkle.js";
 import { isIndependent } from "./policy.js";
 import { ALGORITHMS, Unable, isRight, keyOf, readProof, readSigned, wrongAlgorithm } from "./notes.js";
+
+const LOG = new RegExp(`^(?:${MEMBERS.log})$`, "u");
 
 /** Says commitment, inclusion, log and witness. */
 export async function check(found) {
@@ -29,7 +31,7 @@ export async function check(found) {
 export const sorted = (texts) => [...texts].toSorted((one, other) => compare(utf8(one), utf8(other)));
 
 /** The member that holds a checkpoint as the time token is over it. */
-const checkpointName = (signed) => `checkpoints/${signed.year}-${signed.checkpoint.size}.txt`;
+const checkpointName = (signed) => `checkpoints/${signed.name}-${signed.checkpoint.size}.txt`;
 
 function leafOf(found, record, salts) {
   const named = { record: record.seq };
@@ -65,14 +67,14 @@ function place(found, record, leaf, places, notes) {
   });
 }
 
-/** One log, a year each, and one root for each size. */
+/** One operator's logs, named by years, and one root for each size. */
 function checkAgreement(found, notes) {
   const roots = new Map();
   let first = null;
   for (const signed of [...notes.values()].flat()) {
     const { origin, size, root } = signed.checkpoint;
     first ??= signed;
-    if (signed.operator !== first.operator || !/^\p{Nd}+$/u.test(signed.year)) {
+    if (signed.operator !== first.operator || !LOG.test(signed.name)) {
       found.findings.say("log.several", "", { log: origin, other: first.checkpoint.origin });
     }
     const key = `${size} ${origin}`;

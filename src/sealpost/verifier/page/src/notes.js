@@ -75,13 +75,18 @@ function readCheckpoint(body) {
   return { origin, size: BigInt(size), root };
 }
 
-/** The checkpoint that octets are, with its note; `year` is the last segment of the origin, `operator` what is before it. */
+/**
+ * The checkpoint that octets are, with its note.
+ *
+ * `name` is the last segment of the origin: 2026, or 2026-2 where that year's first log could not go on; `operator` is what
+ * stands before it.
+ */
 export function readSigned(octets) {
   const note = readNote(octets);
   const checkpoint = readCheckpoint(note.text);
   const slash = checkpoint.origin.lastIndexOf("/");
-  const [operator, year] = [checkpoint.origin.slice(0, Math.max(slash, 0)), checkpoint.origin.slice(slash + 1)];
-  return { note, checkpoint, operator, year, octets };
+  const [operator, name] = [checkpoint.origin.slice(0, Math.max(slash, 0)), checkpoint.origin.slice(slash + 1)];
+  return { note, checkpoint, operator, name, octets };
 }
 
 /** A proof: place, audit path and the octets of a signed checkpoint. */

@@ -2,9 +2,11 @@
 //
 // The rules' names of events and tolerances are data. Clocks of several machines may differ a little, so times are compared
 // with a tolerance; a time token's own accuracy is added to it.
-import { Said } from "./report.js";
+import { Said, require } from "./report.js";
 import { RULES, isOf } from "./tables.js";
+import { either, isTrue } from "./values.js";
 import { instant, shown } from "./case.js";
+import { isObject } from "./json.js";
 
 const CLOCK = RULES.tolerance.clockSeconds * 1000;
 const LATER = RULES.tolerance.sealedLaterSeconds;
@@ -79,18 +81,29 @@ function requireSequence(one, other) {
   const named = { record: other.seq, other: one.seq };
   if (recordedAt(other) + CLOCK < recordedAt(one)) throw new Said("order.recorded", named);
   if (!one.place || !other.place) return;
-  const places = [one, other].map(({ place }) => [place.origin, place.index]);
-  const rising = places[0][0] === places[1][0] ? places[0][1] < places[1][1] : places[0][0] < places[1][0];
-  if (!rising) throw new Said("order.index", named);
+  if (!isBefore(placeOf(one), placeOf(other))) throw new Said("order.index", named);
+}
+
+/** Logs follow one another by their names: 2026, 2026-2, 2027; -1 ends a name, so that a shorter one comes first. */
+function placeOf({ place }) {
+  const numbers = place.origin.slice(place.origin.lastIndexOf("/") + 1).split("-");
+  require(numbers.every((one) => /^[0-9]{1,4300}$/.test(one)), "a log whose name is no number");
+  return [...numbers.map(BigInt), -1n, place.index];
+}
+
+function isBefore(one, other) {
+  const at = one.findIndex((number, place) => number !== other[place]);
+  return at >= 0 && one[at] < other[at];
 }
 
 function remark(found, record) {
   const { findings } = found;
   const ours = record.extension;
-  const clock = ours.clock || {};
+  const clock = either(ours.clock, Object.create(null));
+  require(isObject(clock), "a clock that is no object");
   if (ours.environment === "test") findings.remark("remark.test");
   if (clock.source === "none") findings.remark("remark.clock");
-  if (clock.demoShiftSeconds) findings.remark("remark.shifted");
+  if (isTrue(clock.demoShiftSeconds)) findings.remark("remark.shifted");
   if (record.seal !== null && record.value !== null) {
     const seconds = Math.trunc((record.seal.sealedAt - recordedAt(record)) / 1000);
     if (seconds > LATER) findings.remark("remark.sealed_later", { record: record.seq, seconds });

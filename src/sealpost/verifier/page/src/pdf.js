@@ -6,6 +6,7 @@ import { MEMBERS } from "./tables.js";
 import { Pdf, Unreadable, fromHex, isName } from "./pdf_file.js";
 import { check as checkSeal } from "./cms.js";
 import { equal, joined, latin1, sha256 } from "./octets.js";
+import { either } from "./values.js";
 import { lengthOf } from "./der.js";
 import { sorted } from "./logged.js";
 
@@ -96,9 +97,9 @@ async function embeddedIn(pdf, root) {
   const found = new Map();
   for (const value of await leavesOf(pdf, await pdf.entries(names.get("EmbeddedFiles")), 0)) {
     const file = await pdf.entries(value);
-    const name = textOf(await pdf.get(file.get("UF") ?? file.get("F")));
+    const name = textOf(await pdf.get(either(file.get("UF"), file.get("F"))));
     const inner = await pdf.entries(file.get("EF"));
-    const octets = await pdf.unpacked(inner.get("F") ?? inner.get("UF"));
+    const octets = await pdf.unpacked(either(inner.get("F"), inner.get("UF")));
     if (found.has(name)) throw new Said("pdf.embedded", { member: name });
     found.set(name, octets);
   }
@@ -109,7 +110,7 @@ async function leavesOf(pdf, tree, depth) {
   if (depth > DEPTH) throw new Unreadable("names nested too deep");
   const found = (await pdf.array(tree.get("Names"))).filter((_, at) => at % 2);
   for (const kid of await pdf.array(tree.get("Kids"))) {
-    found.push(...(await leavesOf(pdf, await pdf.entries(kid), depth + 1)));
+    for (const leaf of await leavesOf(pdf, await pdf.entries(kid), depth + 1)) found.push(leaf);
   }
   return found;
 }
@@ -117,5 +118,5 @@ async function leavesOf(pdf, tree, depth) {
 function textOf(value) {
   if (!(value instanceof Uint8Array)) throw new Unreadable("a file without a name");
   const wide = value[0] === 0xfe && value[1] === 0xff;
-  return wide ? new TextDecoder("utf-16be", { fatal: true }).decode(value.subarray(2)) : latin1(value);
+  return wide ? new TextDecoder("utf-16be", { fatal: true, ignoreBOM: true }).decode(value.subarray(2)) : latin1(value);
 }

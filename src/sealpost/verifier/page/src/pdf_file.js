@@ -2,7 +2,8 @@
 //
 // It reads what typst and an incremental update write (ISO 32000-1, clauses 7.2 to 7.7, 7.11.4, 12.8), and nothing else.
 // What it cannot read is `Unreadable`, which never becomes a PASS. Strings are octets, names are `Name`.
-import { inflated } from "./zip.js";
+import { either } from "./values.js";
+import { inflatedBegin } from "./zip.js";
 import { latin1, joined } from "./octets.js";
 
 const SPACE = "\x00\t\n\x0c\r ";
@@ -38,7 +39,12 @@ class Reference {
   }
 }
 
-class Real {}
+/** A number with a point. */
+class Real {
+  constructor(number) {
+    this.number = number;
+  }
+}
 
 class Stream {
   constructor(entries, packed) {
@@ -165,7 +171,7 @@ class Reader {
     const number = matched(NUMBER, this.source, this.at);
     if (number) {
       this.at += number[0].length;
-      return number[0].includes(".") ? new Real() : Number(number[0]);
+      return number[0].includes(".") ? new Real(Number(number[0])) : Number(number[0]);
     }
     for (const [word, value] of Object.entries(WORDS)) if (this.take(word)) return value;
     throw new Unreadable(`neither value nor object at ${this.at}`);
@@ -224,7 +230,7 @@ export class Pdf {
     return entries;
   }
 
-  #table(reader) {
+  async #table(reader) {
     for (let found; (found = matched(SECTION, this.source, reader.at)); ) {
       reader.at += found[0].length;
       const first = Number(found[1]);
@@ -236,8 +242,8 @@ export class Pdf {
       }
     }
     require(reader.take("trailer"), "no trailer");
-    const trailer = reader.value();
-    require(trailer instanceof Map && !trailer.has("XRefStm"), "a trailer of another form");
+    const trailer = await this.entries(reader.value());
+    require(trailer.size && !trailer.has("XRefStm"), "a trailer of another form");
     return trailer;
   }
 
@@ -344,22 +350,25 @@ async function unpacked(stream) {
   require(isName(filters, "FlateDecode"), "an unknown filter");
   let octets;
   try {
-    octets = await inflated("deflate", stream.packed, LARGEST, new Unreadable("a stream that is too large"));
+    octets = await inflatedBegin("deflate", stream.packed, LARGEST, new Unreadable("a stream that is too large"));
   } catch (error) {
     throw error instanceof Unreadable ? error : new Unreadable("a damaged stream");
   }
-  let parameters = stream.entries.get("DecodeParms") || new Map();
-  if (Array.isArray(parameters)) parameters = parameters[0] || new Map();
+  let parameters = either(stream.entries.get("DecodeParms"), new Map());
+  if (Array.isArray(parameters)) parameters = either(parameters[0], new Map());
   require(parameters instanceof Map, "no dictionary where one is due");
-  const predictor = parameters.has("Predictor") ? parameters.get("Predictor") : 1;
+  const predictor = numberOf(parameters.has("Predictor") ? parameters.get("Predictor") : 1);
   return predictor === 1 ? octets : unpredicted(octets, predictor, parameters);
 }
+
+/** A number whatever way it is written. */
+const numberOf = (value) => (value instanceof Real ? value.number : typeof value === "boolean" ? Number(value) : value);
 
 /** PNG's predictors *none* and *up*, which is what cross-references are packed with. */
 function unpredicted(octets, predictor, parameters) {
   const given = (name, value) => (parameters.has(name) ? parameters.get(name) : value);
   const columns = whole(given("Columns", 1));
-  const plain = given("Colors", 1) === 1 && given("BitsPerComponent", 8) === 8;
+  const plain = numberOf(given("Colors", 1)) === 1 && numberOf(given("BitsPerComponent", 8)) === 8;
   const fits = Number.isInteger(predictor) && 10 <= predictor && predictor < 16 && octets.length % (columns + 1) === 0;
   require(plain && fits, "an unknown predictor");
   let above = new Uint8Array(columns);

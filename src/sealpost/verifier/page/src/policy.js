@@ -131,8 +131,8 @@ function hostOf(name) {
 function addressOf(host) {
   const octet = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
   if (new RegExp(`^${octet}(?:\\.${octet}){3}$`).test(host)) return host.startsWith("127.") ? "localhost" : host;
-  const [plain, zone] = host.split("%");
-  if (!plain.includes(":") || !URL.canParse(`http://[${plain}]/`)) return null;
+  const [plain, zone, ...more] = host.split("%");
+  if (!plain.includes(":") || zone === "" || more.length || !URL.canParse(`http://[${plain}]/`)) return null;
   const written = new URL(`http://[${plain}]/`).hostname;
   if (written === "[::1]") return "localhost";
   const mapped = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(written);

@@ -1,8 +1,9 @@
 // The form of records (EN 319 522-3 in the subset of evidence format, section 1), and their canonical bytes.
 //
 // As `structure.py`. All records of a bundle must speak of one message, the same persons and the same content.
-import { Malformed, Said } from "./report.js";
+import { Malformed, Said, require } from "./report.js";
 import { RULES, suite } from "./tables.js";
+import { asText, beginning } from "./values.js";
 import { canonical, isObject, same } from "./json.js";
 import { equal, strictBase64 } from "./octets.js";
 import { Record, instant } from "./case.js";
@@ -11,7 +12,7 @@ const SHA256_URI = "http://www.w3.org/2001/04/xmlenc#sha256";
 const TIMES = new Set(["EventTime", "SubmissionTime", "AuthenticationTime", "recordedAt", "at"]);
 const BASE64 = new Set(["lineB64", "finalB64", "IssuerSerialV2"]);
 const SAME = ["MessageIdentifier", "SenderDetails", "RecipientDetails", "UserContentInfo", "SubmissionTime"];
-const URI = /^[a-z][a-z0-9+.-]*:\S+$/;
+const URI = /^[a-z][a-z0-9+.-]*:[^\t-\r ]+$/;
 const UUID7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const KNOWN = new Set(
   (
@@ -59,7 +60,7 @@ function requireForm(value) {
   requireMember(typeof value.EvidenceIdentifier === "string" && UUID7.test(value.EvidenceIdentifier), "EvidenceIdentifier");
   const record = new Record(0, "", new Uint8Array());
   record.value = value;
-  if (!record.event) throw new Said("structure.event", { event: String(value.ERDSEventId).slice(0, 120) });
+  if (!record.event) throw new Said("structure.event", { event: beginning(asText(value.ERDSEventId), 120) });
   for (const name of ["EventTime", "SubmissionTime"]) requireMember(name in value, name);
   requireMember(isText(value.MessageIdentifier), "MessageIdentifier");
   requireParties(value);
@@ -123,10 +124,11 @@ function requireExtension(value, ours) {
   requireMember(isWhole(ours.seq) && ours.seq > 0, "seq");
   requireMember(ours.seq === 1 ? "prev" in ours && ours.prev === null : isObject(ours.prev), "prev");
   requireMember("recordedAt" in ours, "recordedAt");
+  require(!isObject(ours.environment) && !Array.isArray(ours.environment), "an environment that is no text");
   requireMember(["live", "test"].includes(ours.environment), "environment");
   requireMember(isText(objectOf(ours.clock).source), "clock");
   requireMember(isObject(ours.software), "software");
-  if (suite(ours.suite) === null) throw new Said("structure.suite", { suite: String(ours.suite).slice(0, 60) });
+  if (suite(ours.suite) === null) throw new Said("structure.suite", { suite: beginning(asText(ours.suite), 60) });
   const sizes = objectsOf(ours.parts);
   const named = value.UserContentInfo.PartsInfo.PartInfo.map((part) => part.Identifier);
   if (!same(sizes.map((one) => one.Identifier ?? null), named)) throw new Said("structure.parts");
@@ -144,7 +146,7 @@ function* walk(value) {
         stack.push(member);
       }
       if ("DigestMethod" in one || "DigestValue" in one) yield ["DigestMethod", one];
-    } else if (Array.isArray(one)) stack.push(...one);
+    } else if (Array.isArray(one)) for (const item of one) stack.push(item);
   }
 }
 

@@ -1,6 +1,7 @@
 // The two tables that command and page share, put in when the page is built: sentences and rules. For every check.
 import RULES from "../../rules.json";
 import WORDS from "../../words.json";
+import { asText } from "./values.js";
 
 export { RULES, WORDS };
 export const CHECKS = RULES.checks;
@@ -21,11 +22,11 @@ const UNSAFE =
 export const isOf = (group, event) => ORDER[group].has(event);
 
 /** A value as text for people: no control or direction character. */
-export const safe = (value) => String(value).replace(UNSAFE, "\ufffd");
+export const safe = (value) => asText(value).replace(UNSAFE, "\ufffd");
 
 /** The sentence of a code, its {named} values filled in. */
 export function said(code, language, values = {}) {
-  return WORDS[code][language].replace(/\{([a-z_]+)\}/g, (_, name) => safe(values[name] ?? "?"));
+  return WORDS[code][language].replace(/\{([a-z_]+)\}/g, (_, name) => (name in values ? safe(values[name]) : "?"));
 }
 
 /** The suite of a name, or null: evidence of an unknown suite is refused, never guessed at. */

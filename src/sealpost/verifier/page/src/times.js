@@ -4,6 +4,7 @@ import { BadToken, checkToken } from "./timestamps.js";
 import { Certificates } from "./certificates.js";
 import { RULES, isOf } from "./tables.js";
 import { imprinted } from "./seals.js";
+import { joined } from "./octets.js";
 import { shown } from "./case.js";
 import { sorted } from "./logged.js";
 

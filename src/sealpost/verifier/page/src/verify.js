@@ -5,8 +5,9 @@
 import { Findings, Unusable, finished, require } from "./report.js";
 import { WORDS, said } from "./tables.js";
 import { BadZip } from "./zip.js";
+import { asText, beginning, either } from "./values.js";
 import { isObject } from "./json.js";
-import { opened } from "./case.js";
+import { member, opened } from "./case.js";
 import { trustOf } from "./trust.js";
 import * as chain from "./chain.js";
 import * as container from "./container.js";
@@ -79,8 +80,8 @@ function timeLineOf(found) {
 function momentOf(record) {
   let { smtp } = record.extension;
   smtp = isObject(smtp) ? smtp : {};
-  const line = String(smtp.final || smtp.finalB64 || "");
-  return { at: String(record.value.EventTime).slice(0, 40), record: record.seq, event: record.event, line };
+  const line = asText(either(either(smtp.final, smtp.finalB64), ""));
+  return { at: beginning(asText(record.value.EventTime), 40), record: record.seq, event: record.event, line };
 }
 
 /** Reference, sender and recipient, as the first record has them; empty where none can be read. */
@@ -89,14 +90,16 @@ function partiesOf(found) {
   try {
     const { MessageIdentifier: reference, SenderDetails: sender, RecipientDetails: recipients } = first;
     require(reference !== undefined && Array.isArray(recipients), "no parties");
-    return { reference: String(reference), sender: personOf(sender), recipient: recipients.map(personOf).join(", ") };
+    return { reference: asText(reference), sender: personOf(sender), recipient: recipients.map(personOf).join(", ") };
   } catch {
     return {};
   }
 }
 
 function personOf(details) {
-  const address = String(details.Identifier.value);
-  if (!isObject(details.Identity)) return address;
-  return `${String(details.Identity.Attribute[0].AttributeValue[0])} <${address}>`;
+  const address = asText(member(member(details, "Identifier"), "value"));
+  if (!("Identity" in details)) return address;
+  const [name] = details.Identity.Attribute[0].AttributeValue;
+  require(name !== undefined, "no name");
+  return `${asText(name)} <${address}>`;
 }

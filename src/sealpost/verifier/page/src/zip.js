@@ -63,6 +63,51 @@ export async function inflated(format, packed, most, tooLarge) {
   }
 }
 
+/** The same of a stream that other octets may follow, which are passed over: PDF files have them. */
+export async function inflatedBegin(format, packed, most, tooLarge) {
+  try {
+    return await inflated(format, packed, most, tooLarge);
+  } catch (error) {
+    if (error === tooLarge) throw error;
+    return inflated(format, packed.subarray(0, await lengthTaken(format, packed, most)), most, tooLarge);
+  }
+}
+
+/** How many octets a stream takes before it is at its end, or damaged; the browser does not say it by itself. */
+async function lengthTaken(format, packed, most) {
+  let [takes, refuses] = [0, packed.length];
+  while (refuses - takes > 1) {
+    const middle = (takes + refuses) >> 1;
+    if (await isTaken(format, packed.subarray(0, middle), most)) takes = middle;
+    else refuses = middle;
+  }
+  return takes;
+}
+
+async function isTaken(format, packed, most) {
+  const stream = new DecompressionStream(format);
+  let size = 0;
+  const write = (piece) => {
+    size += piece.length;
+    if (size > most) throw new Error("too large");
+  };
+  const emptied = stream.readable.pipeTo(new WritableStream({ write })).catch(() => {});
+  const writer = stream.writable.getWriter();
+  try {
+    await writer.write(packed);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    writer.abort().catch(() => {});
+    await emptied;
+  }
+}
+
+/** Texts that differ only in case have the same one. */
+const foldedPart = (text) => text.toLowerCase().toUpperCase().toLowerCase();
+const folded = (name) => name.split("\u0131").map(foldedPart).join("\u0131"); // the i without a dot has no other case
+
 /** The members of a zip file, in their order. */
 export class Members {
   #file;
@@ -129,9 +174,9 @@ export class Members {
       const [entry, next, after] = this.#entry(directory, position, at);
       [position, at] = [next, after];
       require(number || entry.name === "mimetype", "mimetype is not the first member");
-      const folded = entry.name.toUpperCase().toLowerCase();
-      require(!seen.has(folded), `${entry.name} stands there twice`);
-      seen.add(folded);
+      const name = folded(entry.name);
+      require(!seen.has(name), `${entry.name} stands there twice`);
+      seen.add(name);
       total += entry.size;
       require(total <= LIMITS.totalOctets, "larger than a bundle may be");
       this.#entries.set(entry.name, entry);

@@ -1,0 +1,75 @@
+"""What proves a record: its place in the log, and the checkpoint that covers it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sealpost.domain.checkpoint import written_proof
+from sealpost.seal.bundle.bundle import SealedRecord, StampedCheckpoint
+from sealpost.store import logs
+from sealpost.store.logs import Log, Settled
+from sealpost.store.pool import Runner
+from sealpost.usecases.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The records of a chain with their proofs, and the checkpoints that these use."""
+
+    records: list[SealedRecord]
+    checkpoints: list[StampedCheckpoint]
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Rows of ``records.with_seals``, and by ``seq`` the checkpoint that covers each; what waits has none."""
+
+    rows: Sequence[Any]
+    logs: Mapping[int, Log]
+    checkpoints: Mapping[int, Settled]
+
+
+async def covered(runner: Runner, rows: Sequence[Any]) -> Covered:
+    """Finds the checkpoints."""
+    known = {one.id: one for one in await logs.all_of(runner)}
+    found = dict[int, Settled]()
+    for row in rows:
+        if row["log_id"] is not None and (one := await logs.covering(runner, row["log_id"], row["log_index"])):
+            found[row["seq"]] = one
+    return Covered(rows, known, found)
+
+
+async def proven(service: Service, found: Covered) -> Proven:
+    """Makes the proofs from the log's tiles.
+
+    Raises:
+        LogDamaged, OSError: tiles are missing or cannot be read.
+    """
+    kept = await asyncio.to_thread(_records, service, found)
+    used = {(one.log_id, one.size): one for one in found.checkpoints.values()}
+    return Proven(kept, [_checkpoint(found.logs[log_id].name, one) for (log_id, _), one in sorted(used.items())])
+
+
+def _records(service: Service, found: Covered) -> list[SealedRecord]:
+    return [
+        SealedRecord(row["seq"], row["octets"], row["seal"] or b"", row["salt"], _proof(service, found, row))
+        for row in found.rows
+    ]
+
+
+def _proof(service: Service, found: Covered, row: Any) -> bytes | None:
+    """The proof of a record, or None while no signed checkpoint covers it."""
+    covering = found.checkpoints.get(row["seq"])
+    if covering is None or covering.note is None:
+        return None
+    folder = service.evidence.log(found.logs[row["log_id"]].name)
+    path = folder.inclusion(row["log_index"], covering.size)
+    return written_proof(row["log_index"], path, covering.note + covering.cosigned)
+
+
+def _checkpoint(name: str, settled: Settled) -> StampedCheckpoint:
+    tokens = () if settled.token is None else (settled.token, *settled.renewals)
+    return StampedCheckpoint(name, settled.size, settled.note or b"", tokens)
