@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
+from sealpost import bootstrap
 from sealpost.domain.errors import Unavailable
 from sealpost.seal.timestamps.client import TimestampClient
 from sealpost.seal.timestamps.guard import ClockGuard, Reading
+from sealpost.settings import read_settings
 from sealpost.store import logs
 from sealpost.usecases.decide import decide
 from sealpost.usecases.extend_log import extend_log
@@ -109,3 +111,22 @@ async def test_an_authority_that_is_away(world: World) -> None:
         with pytest.raises(Unavailable, match="away"):
             await stamp_pending(dataclasses.replace(world.service, evidence=evidence))
     assert await stamp_pending(world.service) == 1
+
+
+async def test_doctor_says_it_in_one_line(world: World, dsn: str) -> None:
+    settings = read_settings({}, environment="test", tsa_url="own")
+    assert await bootstrap.examine_evidence(settings, dsn) == "no log yet"
+    await world.send()
+    await extend_log(world.service)
+    assert await bootstrap.examine_evidence(settings, dsn) == "log 2026 with 4 entries, 0 wait"
+    with pytest.raises(RuntimeError, match=r"^no time stamp authority: set SEALPOST_TSA_URL[^\n]*$"):
+        await bootstrap.examine_evidence(read_settings({}), dsn)
+    await world.service.readiness.say(LOG, "stopped: forked")
+    with pytest.raises(RuntimeError, match=r"^the log: stopped: forked$"):
+        await bootstrap.examine_evidence(settings, dsn)
+    await world.service.readiness.say(LOG, "")
+    await world.submitter.submit(world.message())
+    earlier = datetime.now(UTC) - HOUR
+    await world.service.pool.execute("update records set at = $1 where log_index is null", earlier)
+    with pytest.raises(RuntimeError, match=r"^1 records wait for the log since [^\n]*: does a worker run\?$"):
+        await bootstrap.examine_evidence(settings, dsn)
