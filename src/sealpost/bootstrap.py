@@ -49,6 +49,7 @@ from sealpost.mail.selftest import check_parser
 from sealpost.seal.evidence import Evidence
 from sealpost.seal.key_files import KeyFolder, passphrase
 from sealpost.seal.pki import establish, roots
+from sealpost.seal.signer import Signer
 from sealpost.seal.timestamps.client import TimestampClient
 from sealpost.seal.timestamps.guard import ClockGuard, NtpSource, SecondSource, TsaSource
 from sealpost.seal.timestamps.local import LocalTsa, tsa_app
@@ -342,7 +343,7 @@ async def examine_evidence(settings: Settings, dsn: str) -> str:
         waiting, oldest = await logs.oldest_waiting(connection)
     finally:
         await connection.close()
-    trouble = [f"{name}: {why}" for name, (_, why) in said.items() if why]
+    trouble = [f"{name}: {one.why}" for name, one in said.items() if one.why]
     if oldest is not None and oldest < datetime.now(UTC) - LATE:
         trouble.append(f"{waiting} records wait for the log since {oldest:%Y-%m-%d %H:%M}: does a worker run?")
     if trouble:
@@ -366,11 +367,39 @@ def examine_keys(settings: Settings) -> str:
 
 def _evidence_key(settings: Settings) -> str:
     folder = settings.evidence_keys
-    signer = KeyFolder(folder, passphrase(folder, settings.keys_passphrase)).signer("record-seal")
-    end = signer.valid[1] if signer.valid else datetime.now(UTC)
-    if end < datetime.now(UTC) + WARNING:
-        raise RuntimeError(f"the certificate of record-seal {signer.number} ends on {end:%Y-%m-%d}")
-    return f"record-seal {signer.number} until {end:%Y-%m-%d}"
+    keys = KeyFolder(folder, passphrase(folder, settings.keys_passphrase))
+    for purpose in ("log-ed25519", "log-mldsa44"):
+        keys.signer(purpose)
+    sealing = [keys.signer(purpose) for purpose in ("record-seal", "pdf-seal")]
+    for signer in sealing:
+        if _end(signer) < datetime.now(UTC) + WARNING:
+            raise RuntimeError(f"the certificate of {signer.purpose} {signer.number} ends on {_end(signer):%Y-%m-%d}")
+    return ", ".join(f"{one.purpose} {one.number} until {_end(one):%Y-%m-%d}" for one in sealing)
+
+
+def _end(signer: Signer) -> datetime:
+    return signer.valid[1] if signer.valid else datetime.now(UTC)
+
+
+async def examine_clock(settings: Settings) -> str:
+    """The second source in a few words, for doctor.
+
+    Raises:
+        RuntimeError: the clock is off, or the source is silent: nothing new would be taken in.
+    """
+    if settings.second_source == "none":
+        return "no second source is set"
+    async with AsyncExitStack() as stack:
+        clock = SystemClock()
+        keys = KeyFolder(settings.evidence_keys, passphrase(settings.evidence_keys, settings.keys_passphrase))
+        stamper = _stamper(settings, keys, clock)
+        if stamper is not None:
+            stack.push_async_callback(stamper.close)
+        guard = ClockGuard(clock, _second_source(settings, stamper, clock))
+        if not await guard.poll():
+            told = "is silent" if guard.offset is None else f"says that it is {guard.offset.total_seconds():+.3f} s off"
+            raise RuntimeError(f"{settings.second_source} {told}: nothing new is taken in")
+    return f"second source {settings.second_source}"
 
 
 @asynccontextmanager

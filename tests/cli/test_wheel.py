@@ -67,7 +67,11 @@ def test_the_wheel_asks_for_the_base_alone(wheel: Path) -> None:
         needs = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", archive.read(name).decode(), re.MULTILINE)
         names = set(archive.namelist())
     assert set(needs) == BASE
-    assert {"sealpost/verifier/words.json", "sealpost/verifier/rules.json", "sealpost/verifier/page/verify.html"} <= names
+    assert {
+        "sealpost/verifier/words.json",
+        "sealpost/verifier/rules.json",
+        "sealpost/verifier/page/verify.html",
+    } <= names
 
 
 def test_it_verifies(installed: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Mode(StrEnum):
-    """How an act is broken. ``torn``: killed with half of the bytes on the disk; content only, else as killed before."""
+    """How an act is broken. ``torn``: killed with half of the bytes on the disk; files only, else as killed before."""
 
     failed = "failed"
     lost = "failed but stored"
@@ -53,6 +53,7 @@ class Faults:
     named: str = ""
     acts: list[str] = field(default_factory=list)
     struck: str = ""
+    killed: bool = False
     dead: asyncio.Event = field(default_factory=asyncio.Event)
 
     def next(self, name: str) -> Mode | None:
@@ -65,7 +66,7 @@ class Faults:
         return self.mode
 
     def check_alive(self) -> None:
-        if self.dead.is_set():
+        if self.killed:
             raise Killed
 
     async def act(
@@ -77,7 +78,22 @@ class Faults:
             return await store()
         await (store() if mode.done else drop())
         if mode.kills:
+            self.killed = True
             self.dead.set()
+            raise Killed
+        raise refusal
+
+    def strike(self, name: str, store: Callable[[], T], drop: Callable[[], None], refusal: Exception) -> T:
+        """The same for what blocks, maybe in a thread: whoever runs it sets ``dead`` in its loop."""
+        mode = self.next(name)
+        if mode is None:
+            return store()
+        if mode.done:
+            store()
+        else:
+            drop()
+        if mode.kills:
+            self.killed = True
             raise Killed
         raise refusal
 

@@ -3,7 +3,7 @@
 ``python -m tests.faults.killing [--rounds N] [--shard I/N] [--state FILE] [--seed S]``; for ``script/faults`` and, with
 few rounds, for ``test_kill``. A round: three senders and a recipient at work → kill -9 → start → every 200 is there,
 byte for byte; every ticket was announced; what is open is accepted now; Bob has each content; nothing came twice but
-what a record calls uncertain.
+what a record calls uncertain; the evidence that was given out before binds what is given out now (`Kept`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import asyncpg
 import httpx2
 
 from tests.faults.demo_process import PATIENCE, Demo, pause
+from tests.faults.given_out import Kept
 from tests.faults.invariants import TAKEN, check_chain, check_copies, demand, extension_of
 from tests.faults.site import Violation
 from tests.world import parsed
@@ -58,6 +59,7 @@ class Round:
     decided: dict[str, str] = field(default_factory=dict)
     strange: list[str] = field(default_factory=list)
     repeats: int = 0
+    kept: Kept = field(default_factory=Kept)
     over: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -127,16 +129,24 @@ class Round:
             return answer.status_code
 
 
-def play(number: int, demo: Demo, seed: str) -> Round:
+def play(number: int, demo: Demo, seed: str, kept: Kept) -> Round:
     """One round: work, kill, start, check.
+
+    Args:
+        number: of the round.
+        demo: runs.
+        seed: of the moments.
+        kept: what was given out in earlier rounds; more comes to it.
 
     Raises:
         Violation: something was lost, or came twice.
     """
     chance = random.Random(f"{seed} {number}")
-    playing = Round(number, demo)
+    playing = Round(number, demo, kept=kept)
     workers = [threading.Thread(target=playing.send, args=(n, random.Random(n + number))) for n in range(SENDERS)]
     workers.append(threading.Thread(target=playing.receive, args=(random.Random(number),)))
+    workers.append(threading.Thread(target=kept.watch, args=(demo, playing.over)))
+    workers.append(threading.Thread(target=kept.collect, args=(demo, playing.decided, playing.over)))
     for worker in workers:
         worker.start()
     threading.Event().wait(chance.uniform(0.3, 2.5))
@@ -147,6 +157,7 @@ def play(number: int, demo: Demo, seed: str) -> Round:
     demo.start()
     demand(not playing.strange, f"answers that should not have been: {playing.strange}")
     asyncio.run(_checked(playing))
+    kept.check(demo, playing.decided)
     return playing
 
 
@@ -253,12 +264,12 @@ def main(arguments: list[str]) -> int:
 
 def _play_all(folder: Path, wanted: list[int], options: argparse.Namespace, state: dict[str, str]) -> int:
     folder.chmod(0o711)  # the database's own account must get through
-    demo = Demo(folder)
+    demo, kept = Demo(folder), Kept()
     violations = 0
     try:
         demo.start()
         for number in wanted:
-            violations += not _told(number, demo, options.seed, state)
+            violations += not _told(number, demo, options.seed, state, kept)
             if options.state:
                 draft = options.state.with_suffix(".new")
                 draft.write_text(json.dumps(state))
@@ -275,10 +286,10 @@ def _play_all(folder: Path, wanted: list[int], options: argparse.Namespace, stat
     return violations
 
 
-def _told(number: int, demo: Demo, seed: str, state: dict[str, str]) -> bool:
+def _told(number: int, demo: Demo, seed: str, state: dict[str, str], kept: Kept) -> bool:
     began = time.monotonic()
     try:
-        played = play(number, demo, seed)
+        played = play(number, demo, seed, kept)
     except (Violation, RuntimeError, *AWAY) as violation:
         state[str(number)] = f"broken: {violation!r}"
         print(f"round {number}: BROKEN: {violation!r}", flush=True)
@@ -286,7 +297,8 @@ def _told(number: int, demo: Demo, seed: str, state: dict[str, str]) -> bool:
     state[str(number)] = "held"
     print(
         f"round {number}: held; {len(played.acknowledged)} of {len(played.sent)} acknowledged, "
-        f"{len(played.decided)} decided, {played.repeats} mails repeated, {time.monotonic() - began:.1f} s",
+        f"{len(played.decided)} decided, {played.repeats} mails repeated; {kept.told()}; "
+        f"{time.monotonic() - began:.1f} s",
         flush=True,
     )
     return True

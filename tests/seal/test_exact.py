@@ -15,8 +15,7 @@ CMS: Any = cms
 
 def wrapped(size: int) -> bytes:
     """A ContentInfo whose own header ends with the lowest octet of its length."""
-    made = CMS.ContentInfo({"content_type": "data", "content": bytes(size)}).dump()
-    return made
+    return CMS.ContentInfo({"content_type": "data", "content": bytes(size)}).dump()
 
 
 @pytest.mark.parametrize("ends", [0x80, 0x81])

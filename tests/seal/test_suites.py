@@ -49,7 +49,9 @@ def test_a_suite_is_for_its_days_of_utc(at: datetime, good: bool) -> None:
 
 @pytest.mark.parametrize(("at", "good"), DAYS)
 def test_nothing_is_sealed_outside_its_days(keys: KeyFolder, at: datetime, good: bool) -> None:
-    signer = dataclasses.replace(keys.signer("record-seal"), valid=(datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)))
+    signer = dataclasses.replace(
+        keys.signer("record-seal"), valid=(datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC))
+    )
     if good:
         assert seal(signer, b"{}", at)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ from sealpost.usecases.seals import seal_pending
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.verifier.timestamps import check_token
 from tests.world import ACT, World
+
+HOUR = timedelta(hours=1)
 
 
 async def newest(world: World) -> Log:
@@ -109,9 +112,16 @@ async def test_tokens_are_renewed_before_they_end(world: World) -> None:
     await world.send()
     await extend_log(world.service)
     await stamp_pending(world.service)
+    tree = await newest(world)
     world.clock.advance(days=1010)
-    assert await stamp_pending(world.service) == 1
-    signed = await logs.newest_signed(world.service.pool, (await newest(world)).id)
+    assert await stamp_pending(world.service) == 0, "a token by the same certificate would gain nothing"
+    # The authority has another certificate since: the next checkpoint shows that.
+    await world.service.pool.execute("update checkpoints set token_until = $1", world.clock.now() + HOUR)
+    await world.send(recipient_email="bob2@example.com")
+    await extend_log(world.service)
+    while await stamp_pending(world.service):
+        pass
+    signed = await logs.covering(world.service.pool, tree.id, 0)
     assert signed is not None
     assert signed.note is not None
     assert signed.token is not None

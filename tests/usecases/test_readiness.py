@@ -89,6 +89,14 @@ async def test_a_part_that_is_out_of_order(world: World, part: str) -> None:
     await world.submitter.submit(world.message())
 
 
+async def test_a_worker_that_is_gone(world: World) -> None:
+    await world.service.readiness.say(LOG, "")
+    await world.submitter.submit(world.message())
+    world.clock.real_at += HOUR + timedelta(seconds=1)
+    with pytest.raises(Unavailable, match="no worker has looked since"):
+        await world.submitter.submit(world.message())
+
+
 async def test_what_is_said_lasts_from_its_beginning(world: World) -> None:
     began = world.clock.real()
     with capture_logs() as lines:
@@ -96,7 +104,7 @@ async def test_what_is_said_lasts_from_its_beginning(world: World) -> None:
         world.clock.real_at += HOUR
         await world.service.readiness.say(LOG, "away")
         await world.service.readiness.say(LOG, "stopped: forked")
-        assert (await logs.said(world.service.pool))[LOG] == (began, "stopped: forked")
+        assert (await logs.said(world.service.pool))[LOG] == logs.Said(began, began + HOUR, "stopped: forked")
         await world.service.readiness.say(LOG, "")
     assert [line["event"] for line in lines] == [
         "evidence is incomplete", "evidence is incomplete", "evidence is complete again",

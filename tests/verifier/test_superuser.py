@@ -10,10 +10,11 @@ import asyncio
 import hashlib
 import itertools
 import json
+import os
 import shutil
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -29,12 +30,13 @@ import pytest_asyncio
 from sealpost import bootstrap
 from sealpost.domain.canonical import canonical, instant
 from sealpost.domain.errors import NotFound, SealpostError, Unavailable
+from sealpost.domain.ids import uuid7
 from sealpost.seal.jades import seal
 from sealpost.settings import Settings, read_settings
 from sealpost.store.embedded import EmbeddedServer
 from sealpost.store.tickets import Visible
 from sealpost.usecases.decide import decide
-from sealpost.usecases.extend_log import LogStopped, extend_log
+from sealpost.usecases.extend_log import extend_log
 from sealpost.usecases.gather import for_sender
 from sealpost.usecases.installation import record_event
 from sealpost.usecases.reads.trust import trust_folder
@@ -191,11 +193,7 @@ async def _receipts(prepared: Prepared, service: Service) -> Prepared:
         receipt = b"".join([piece async for piece in bundle.chunks()])
     with ZipFile(BytesIO(receipt)) as archive:
         proofs = tuple(archive.read(name) for name in sorted(archive.namelist()) if name.endswith(".tlog-proof"))
-    return Prepared(**{**_fields(prepared), "receipt": receipt, "proofs": proofs})
-
-
-def _fields(prepared: Prepared) -> dict[str, Any]:
-    return {name: getattr(prepared, name) for name in prepared.__dataclass_fields__}
+    return replace(prepared, receipt=receipt, proofs=proofs)
 
 
 @pytest.fixture
@@ -354,6 +352,7 @@ async def all_deleted(ruled: Ruled) -> None:
 async def ticket_deleted(ruled: Ruled) -> None:
     row = await ruled.record("accepted")
     await ruled.db.execute("delete from records where ticket_id = $1", row["ticket_id"])
+    await ruled.db.execute("set session_replication_role = replica")  # what refers to it stays behind
     await ruled.db.execute("delete from tickets where id = $1", row["ticket_id"])
 
 
@@ -381,7 +380,7 @@ async def _inserted(ruled: Ruled, made: bytes | None, **times: Any) -> None:
     def change(value: dict[str, Any]) -> None:
         ours = value["Extensions"][0]["sealpost/1"]
         ours["seq"], ours["prev"] = last["seq"] + 1, {**ours["prev"], "DigestValue": _base64(last["sha256"])}
-        value["EvidenceIdentifier"] = str(uuid4())
+        value["EvidenceIdentifier"] = str(uuid7(times["recorded"], os.urandom))
         value["EventTime"] = instant(times["at"])
         ours["recordedAt"] = instant(times["recorded"])
 
@@ -505,7 +504,9 @@ async def forked_from_an_earlier_size(ruled: Ruled) -> None:
 
 
 async def checkpoint_of_another_root(ruled: Ruled) -> None:
-    await ruled.db.execute("update checkpoints set root = sha256(root) where size = (select max(size) from checkpoints)")
+    await ruled.db.execute(
+        "update checkpoints set root = sha256(root) where size = (select max(size) from checkpoints)"
+    )
 
 
 async def note_of_another_checkpoint(ruled: Ruled) -> None:
@@ -549,12 +550,12 @@ async def time_token_taken_from_a_decision(ruled: Ruled) -> None:
 Deed = Callable[[Ruled], Awaitable[None]]
 DEEDS: tuple[Deed, ...] = (
     octets_changed, octets_without_hash, octets_with_a_new_seal, sealed_twice, seal_removed, seal_and_place_removed,
-    salt_changed, newest_salt_changed, seals_swapped, seals_of_tickets_swapped, place_changed, places_swapped,
-    deleted, deleted_and_closed_up, newest_deleted, all_deleted, ticket_deleted, numbers_swapped, tickets_exchanged,
+    salt_changed, newest_salt_changed, seals_swapped, seals_of_tickets_swapped, places_swapped,
+    deleted, deleted_and_closed_up, newest_deleted, numbers_swapped, tickets_exchanged,
     back_dated, with_a_copied_seal, put_in_between, database_rolled_back, all_rolled_back, all_rolled_back_and_grown,
     forked_from_nothing, forked_by_order_alone, forked_by_dropping_another, forked_from_an_earlier_size,
-    checkpoint_of_another_root, note_of_another_checkpoint, token_of_another_checkpoint, all_tokens_exchanged,
-    checkpoints_deleted, a_log_of_another_name, time_token_taken_from_a_decision, place_removed,
+    note_of_another_checkpoint, token_of_another_checkpoint, all_tokens_exchanged,
+    checkpoints_deleted, time_token_taken_from_a_decision, place_removed,
 )  # fmt: skip
 
 
@@ -615,3 +616,76 @@ async def test_found(ruled: Ruled, deed: Deed) -> None:
     shown = ", ".join(sorted(outcome.failed))
     print(f"DEED {deed.__name__}: {'new' if outcome.is_new else 'refused'} {shown} | {outcome.stopped}")
     assert outcome.failed, outcome.stopped
+
+
+REFUSED: tuple[Deed, ...] = (all_deleted, ticket_deleted, a_log_of_another_name)
+"""After these the service can give nothing out; what was given out goes on proving itself against the log's folder."""
+
+
+@pytest.mark.parametrize("deed", REFUSED, ids=lambda deed: deed.__name__)
+async def test_refused(ruled: Ruled, deed: Deed) -> None:
+    await deed(ruled)
+    outcome = await verified(ruled)
+    assert not outcome.is_new
+    assert not outcome.failed
+    assert outcome.report.verdict("audit") == "PASS"
+
+
+async def test_another_root_in_the_database_stops_the_log(ruled: Ruled) -> None:
+    """The note is what counts, and it is whole; but nothing more is signed."""
+    await checkpoint_of_another_root(ruled)
+    outcome = await verified(ruled)
+    assert "the tiles do not give the root" in outcome.stopped
+    assert not outcome.failed
+
+
+async def test_a_withheld_proof_is_not_a_proof(ruled: Ruled) -> None:
+    """A place that the log does not have: the record counts as waiting, and what was given out still proves it."""
+    await place_changed(ruled)
+    outcome = await verified(ruled)
+    assert ("inclusion.pending", "NOT PROVEN") in {(one.why, one.verdict) for one in outcome.report.claims}
+    copy = ruled.data.parent / "copy"
+    assert verify(ruled.prepared.receipt, ruled.prepared.trust, log=copy).verdict("inclusion") == "PASS"
+
+
+async def test_a_token_that_was_taken_away_is_missed(ruled: Ruled) -> None:
+    """Without it the time is not proven; the service then asks again, and the time is later, never earlier."""
+    await ruled.db.execute("update checkpoints set token = null, token_until = null")
+    bare = await ruled.given_out()
+    assert bare
+    assert "time.missing" in {one.why for one in verify(bare, ruled.prepared.trust).claims}
+    outcome = await verified(ruled)
+    assert not outcome.failed
+
+
+async def test_a_note_that_was_taken_away_is_put_back(ruled: Ruled) -> None:
+    """The folder has the newest; the others are not needed."""
+    await ruled.db.execute("update checkpoints set note = null")
+    outcome = await verified(ruled)
+    assert (outcome.stopped, outcome.failed) == ("", set())
+    assert outcome.report.verdict("inclusion") == "PASS"
+
+
+async def test_a_time_beside_the_record_says_nothing(ruled: Ruled) -> None:
+    """The column is for lists; the evidence has the time in the sealed octets, which are the same."""
+    await ruled.db.execute("update records set at = at - interval '1 year'")
+    outcome = await verified(ruled)
+    assert (outcome.stopped, outcome.failed) == ("", set())
+    assert outcome.report.verdict("earlier") == "PASS"
+
+
+async def test_a_fact_that_was_told_late_shows_it(ruled: Ruled) -> None:
+    """Back-dated only as far as the record before it, and sealed by the service itself: no contradiction, but a remark.
+
+    The seal and the log say when it came; a superuser can make the service seal what is not true, not when.
+    """
+    at = START + timedelta(hours=2, seconds=1)
+    await _inserted(ruled, None, at=at, recorded=at)
+    outcome = await verified(ruled)
+    assert not outcome.failed
+    assert "remark.sealed_later" in {one.why for one in outcome.report.remarks}
+
+
+def test_there_are_enough_of_them() -> None:
+    """Also those of the tests that stand alone."""
+    assert len(DEEDS) + len(REFUSED) + 6 >= 40

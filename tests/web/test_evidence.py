@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import shutil
+import time
 import zipfile
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
@@ -13,9 +16,10 @@ import pytest
 from sealpost.domain.checkpoint import read_checkpoint
 from sealpost.domain.errors import Unavailable
 from sealpost.domain.note import read
+from sealpost.store.tickets import Visible
 from sealpost.usecases import gather
 from sealpost.usecases.decide import decide
-from sealpost.usecases.extend_log import extend_log
+from sealpost.usecases.extend_log import begin_log, extend_log
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.verifier.audit import audit_log
 from sealpost.verifier.trust import trust_of
@@ -118,6 +122,62 @@ async def test_without_an_authority_there_is_no_bundle(at: Site, monkeypatch: py
     async with at.client() as client:
         answer = await client.get(f"/webservice/evidence/?ticket_token={token}", headers=at.alice_basic)
         assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+
+
+async def test_nothing_is_recorded_that_did_not_happen(at: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = await at.send()
+    secret = at.world.secret()
+    await decide(at.world.service, token, [secret], "accepted", "", ACT)
+
+    async def away(*_: object) -> bytes:
+        raise Unavailable("the time stamp authority is away")
+
+    monkeypatch.setattr(type(at.world.service.evidence.stamper), "stamp", away)
+    async with at.client() as client:
+        assert (await client.get(f"/p/{secret}")).status_code == 303
+        assert (await client.post(f"/pickup/{token}/evidence")).status_code == 503
+    assert "content_downloaded" not in await at.world.kinds(token)
+
+
+async def test_after_thirty_days_the_contents_are_not_in_it(at: Site) -> None:
+    token = await at.send()
+    secret = at.world.secret()
+    await decide(at.world.service, token, [secret], "accepted", "", ACT)
+    later = at.world.clock.now() + timedelta(days=60)
+    await at.world.service.pool.execute("update link_tokens set expires_at = $1", later)
+    at.world.clock.advance(days=31)
+    async with at.client() as client:
+        assert (await client.get(f"/p/{secret}")).status_code == 303
+        answer = await client.post(f"/pickup/{token}/evidence")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert not any(name.startswith("content/") for name in archive.namelist())
+    assert "content_downloaded" not in await at.world.kinds(token)
+
+
+async def test_no_bundle_takes_long(at: Site) -> None:
+    """Lengths of signatures vary; one in four once took half a minute."""
+    token = await at.send()
+    for _ in range(40):
+        began = time.process_time()
+        async with gather.for_sender(at.world.service, Visible(at.world.alice), token, "en"):
+            pass
+        assert time.process_time() - began < 2
+
+
+async def test_without_its_first_log_everything_else_goes_on(at: Site) -> None:
+    await at.send()
+    await proven(at)
+    await begin_log(at.world.service, "2026-2")
+    token = await at.send()
+    await proven(at)
+    shutil.rmtree(at.world.service.evidence.log("2026").folder)
+    at.world.service.evidence.folders.clear()
+    async with at.client() as client:
+        files = await trusted(client)
+        answer = await client.get("/webservice/evidence/", params={"ticket_token": token}, headers=at.alice_basic)
+    assert "events/001.json" in files
+    assert "events/001.tlog-proof" not in files
+    assert verify(answer.content, trust_of(files)).exit_code == 2
 
 
 async def test_a_slow_reader_keeps_nobody_waiting(at: Site) -> None:

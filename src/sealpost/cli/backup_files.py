@@ -93,7 +93,11 @@ def files_in(folder: Path) -> list[str]:
     for place, _, names in os.walk(folder, onerror=gone):
         for name in names:
             path = Path(place, name)
-            if not name.startswith(".") and path.is_file() and not path.is_symlink():
+            if name.startswith("."):
+                continue
+            if path.is_symlink():
+                raise BackupRefused(f"{path} is a link: put the file itself there, or the backup would lack it")
+            if path.is_file():
                 found.append(str(path.relative_to(folder)))
     return sorted(found)
 

@@ -67,9 +67,7 @@ async def clock(settings: Settings) -> str:
         offset = (theirs - before).total_seconds()
     if not -STEP < offset < STEP:
         raise Failed(f"{offset:+.1f} s off the database's clock: synchronise both")
-    source = (
-        "no second source is set" if settings.second_source == "none" else f"second source {settings.second_source}"
-    )
+    source = await bootstrap.examine_clock(settings)
     return f"{before:%Y-%m-%d %H:%M:%S} UTC, {offset:+.3f} s to the database's; {source}"
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sealpost.store.pool import Connection, Runner
 
-LOCK = 0x5EA1  # the advisory lock of the one that writes
+LOCK, STAMPS = 0x5EA1, 0x5EA2  # advisory locks: of the one that writes the log, and of the one that asks for tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,15 @@ class Settled:
         return b"".join([self.note or b"", self.token or b"", *self.renewals])
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a part of evidence stands: since when, when a worker said so last (real time), why not; empty: all is well."""
+
+    since: datetime
+    heard: datetime
+    why: str
+
+
 _LOG = "id, name, origin, ed25519, mldsa44, size, stopped"
 _SETTLED = "log_id, size, root, at, note, cosigned, token, renewals"
 
@@ -53,13 +62,13 @@ def _settled(row: Any) -> Settled:
     return Settled(*row[:7], renewals=tuple(row[7]))
 
 
-async def take_lock(connection: Connection) -> bool:
+async def take_lock(connection: Connection, lock: int = LOCK) -> bool:
     """The writer's lock for as long as the connection lives, or False: another one has it."""
-    return await connection.fetchval("select pg_try_advisory_lock($1)", LOCK)
+    return await connection.fetchval("select pg_try_advisory_lock($1)", lock)
 
 
-async def leave_lock(connection: Connection) -> None:
-    await connection.execute("select pg_advisory_unlock($1)", LOCK)
+async def leave_lock(connection: Connection, lock: int = LOCK) -> None:
+    await connection.execute("select pg_advisory_unlock($1)", lock)
 
 
 async def newest(runner: Runner) -> Log | None:
@@ -208,9 +217,13 @@ async def unstamped(runner: Runner, limit: int) -> list[Settled]:
 
 
 async def ending(runner: Runner, since: datetime, before: datetime, limit: int) -> list[Settled]:
-    """Checkpoints whose newest token's certificate has not ended yet, but will before a time."""
+    """Checkpoints whose newest token's certificate will end before a time, and for which there are better ones by now.
+
+    The authority shows its newer certificate with the next checkpoint; before that a renewal would gain nothing.
+    """
     rows = await runner.fetch(
         f"""select {_SETTLED} from checkpoints where token_until > $1 and token_until < $2
+              and token_until < (select max(token_until) from checkpoints)
             order by token_until limit $3""",
         since, before, limit,
     )  # fmt: skip
@@ -239,14 +252,13 @@ async def covering(runner: Runner, log_id: int, index: int) -> Settled | None:
 async def say(runner: Runner, name: str, at: datetime, why: str) -> None:
     """Notes how a part of evidence stands; the time stays as long as that is the same."""
     await runner.execute(
-        """insert into readiness (name, since, why) values ($1, $2, $3) on conflict (name) do update
+        """insert into readiness (name, since, heard, why) values ($1, $2, $2, $3) on conflict (name) do update
            set since = case when (readiness.why = '') = (excluded.why = '') then readiness.since else excluded.since end,
-               why = excluded.why""",
+               heard = excluded.heard, why = excluded.why""",
         name, at, why,
     )  # fmt: skip
 
 
-async def said(runner: Runner) -> dict[str, tuple[datetime, str]]:
-    """How each part stands: since when (real time), and why not; empty: all is well."""
-    rows = await runner.fetch("select name, since, why from readiness")
-    return {row["name"]: (row["since"], row["why"]) for row in rows}
+async def said(runner: Runner) -> dict[str, Said]:
+    """How each part stands."""
+    return {row["name"]: Said(*row[1:]) for row in await runner.fetch("select name, since, heard, why from readiness")}

@@ -231,10 +231,14 @@ async def let_go(runner: Runner, held: Claim, due_at: datetime) -> None:
 
 
 async def cancel_planned(connection: Connection, ticket_id: UUID, purposes: Sequence[str]) -> None:
-    """Mails that no worker is at will not be sent; one that is being handed over runs on, and its fact is recorded."""
+    """Mails that no worker is at will not be sent; one that is being handed over runs on, and its fact is recorded.
+
+    So is that of one whose worker died at the final dot: it is claimed again, and its outcome said to be uncertain.
+    """
     await connection.execute(
         """update mails set state = 'cancelled', due_at = null
-           where ticket_id = $1 and purpose = any($2) and state in ('planned', 'built') and claimed_by is null""",
+           where ticket_id = $1 and purpose = any($2) and state in ('planned', 'built') and claimed_by is null
+           and not exists (select from attempts a where a.mail_id = mails.id and a.state = 'dot_due')""",
         ticket_id,
         list(purposes),
     )

@@ -30,7 +30,7 @@ async def transaction(service: Service) -> AsyncGenerator[Connection]:
         raise Unavailable("the database is away") from error
 
 
-async def as_writer(service: Service, act: Callable[[Service], Awaitable[int]]) -> int | None:
+async def as_writer(service: Service, act: Callable[[Service], Awaitable[int]], lock: int = logs.LOCK) -> int | None:
     """Does an act of the log's one writer; None where another process is at it.
 
     The lock is for liveness only: an act must be safe when it is lost in the middle (design, section 4, *Log writer*).
@@ -40,12 +40,12 @@ async def as_writer(service: Service, act: Callable[[Service], Awaitable[int]]) 
     """
     try:
         async with service.pool.acquire() as session:
-            if not await logs.take_lock(session):
+            if not await logs.take_lock(session, lock):
                 return None
             try:
                 return await act(service)
             finally:
-                await logs.leave_lock(session)
+                await logs.leave_lock(session, lock)
     except (*AWAY, OSError) as error:
         raise Unavailable("the database or the log's folder is away") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
 import structlog
 
 from sealpost.store import workers
@@ -28,6 +29,8 @@ async def stay_enlisted(service: Service, enlisted: asyncio.Event, stop: asyncio
             await _hold(service, enlisted, stop)
         except AWAY:
             log.warning("database away, the worker waits")
+        except asyncpg.PostgresError as error:  # it answers, but takes nothing: read-only, out of space
+            log.warning("database away, the worker waits", why=type(error).__name__)
         finally:
             enlisted.clear()
         await pause(stop, BEAT)

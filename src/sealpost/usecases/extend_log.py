@@ -23,7 +23,6 @@ from sealpost.domain.note import (
     MLDSA44_COSIGNATURE,
     NoNote,
     read,
-    signature_line,
     verifier_key,
     written,
 )
@@ -85,19 +84,6 @@ async def extend_log(service: Service) -> int | None:
         return await as_writer(service, _extended)
     except (SigningFailed, KeysRefused) as error:
         raise Unavailable("checkpoints cannot be signed") from error
-
-
-async def ask_witnesses(service: Service) -> int | None:
-    """Asks the policy's witnesses for the newest checkpoint, and publishes it with their lines; how many there are.
-
-    Where the quorum is not met because a witness knows another tree of this log, or a larger one, the log stops: whoever
-    put database and folder back from a copy has nobody else who could tell. A quorum that is met all the same goes on.
-
-    Raises:
-        Unavailable: the database or the disk is away.
-        LogStopped: see there.
-    """
-    return await as_writer(service, _cosigned) if service.evidence.policy else 0
 
 
 async def _extended(service: Service) -> int:
@@ -301,36 +287,3 @@ def _signed(service: Service, tree: Log, folder: LogFolder, checkpoint: Checkpoi
     first = service.evidence.signer("log-ed25519", tree.ed25519)
     second = service.evidence.signer("log-mldsa44", tree.mldsa44)
     return written(checkpoint.text, log_lines(tree.origin, checkpoint, first, second, now))
-
-
-async def _require_newest(service: Service, asked: Settled) -> None:
-    """A witness may know a larger tree because another writer has gone on; that is no reason to stop."""
-    now = await logs.newest_signed(service.pool, asked.log_id)
-    if now is not None and now.size > asked.size:
-        raise Unavailable("another writer was faster")
-
-
-async def _cosigned(service: Service) -> int:
-    policy, tree = service.evidence.policy, await logs.newest(service.pool)
-    newest = await logs.newest_signed(service.pool, tree.id) if tree else None
-    if policy is None or tree is None or newest is None or newest.note is None or newest.cosigned:
-        return 0
-    folder, size, note = service.evidence.log(tree.name), newest.size, newest.note
-
-    async def prove(old: int) -> list[bytes]:
-        return await asyncio.to_thread(folder.consistency, old, size)
-
-    lines = await service.evidence.witnesses.collect(policy, note, prove, service.clock.real())
-    names = {one.name for one in lines}
-    disagreeing = service.evidence.witnesses.disagreeing
-    if disagreeing and not policy.is_met({one.label for one in policy.witnesses if one.name in names}):
-        await _require_newest(service, newest)
-        why = f"{', '.join(disagreeing)} knows another tree of it: it was put back from a copy"
-        await _stop(service, tree, why)
-        raise LogStopped(why)
-    if lines:
-        cosigned = "".join(signature_line(one) for one in lines).encode()
-        await logs.keep_cosigned(service.pool, tree.id, size, cosigned)
-        # A crash before this leaves the checkpoint without their lines in the folder; proofs have them.
-        await asyncio.to_thread(folder.publish, note + cosigned)
-    return len(lines)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -29,15 +30,20 @@ from sealpost.usecases.chain import record
 from sealpost.usecases.database import transaction
 from sealpost.usecases.deliver import shown_name, split
 from sealpost.usecases.handover import opened
+from sealpost.usecases.letters import SHOWN_AFTERWARDS
 from sealpost.usecases.opened import opened_ticket
 from sealpost.usecases.reads.proofs import Covered, covered, proven
-from sealpost.usecases.reads.trust import trust_folder
+from sealpost.usecases.reads.trust import keys_and_policy
 from sealpost.usecases.service import Service
 from sealpost.usecases.web_act import WebAct, web
 
-EVENTS = "events/"  # of the installation: in the trust folder, but not in every bundle
+OPEN = 32
+"""Bundles that may be on their way out in this process: their files take room on the disk."""
 AT_ONCE = asyncio.Semaphore(2)
 """Bundles that are being made in this process: each takes a tenth of a second of CPU and may hold its contents."""
+
+
+_open = asyncio.Semaphore(OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +93,31 @@ async def for_recipient(
     """
     async with transaction(service) as connection:
         ticket_id, link = await opened_ticket(service, connection, token, secrets)
-        ticket = await tickets.lock(connection, ticket_id)
+        ticket = await tickets.by_id(connection, ticket_id)
         if ticket.state.decision is None:
             raise Conflict("there is no evidence for the recipient before the decision")
-        has_content = ticket.state.decision == "accepted" and ticket.content.wrapped_key is not None
-        if has_content and "content_downloaded" not in await records.kinds(connection, ticket_id):
-            now = service.clock.now()
-            event = Event("content_downloaded", now, now, extension=web(service, act, "download", link))
-            await record(service, connection, ticket, [event])
-    async with transaction(service) as connection:
-        gathered = await _gathered(service, connection, await tickets.by_id(connection, ticket_id))
+        has_content = _may_download(service, ticket)
+        gathered = await _gathered(service, connection, ticket)
     async with _bundle(service, gathered, language, with_content=has_content) as bundle:
+        if has_content:
+            await _handed_over(service, ticket_id, web(service, act, "download", link))
         yield bundle
+
+
+def _may_download(service: Service, ticket: Ticket) -> bool:
+    """The same rule as for single files (`hand_out`)."""
+    until = ticket.state.decided_at and ticket.state.decided_at + SHOWN_AFTERWARDS
+    is_kept = ticket.content.wrapped_key is not None and until is not None and service.clock.now() < until
+    return ticket.state.decision == "accepted" and is_kept
+
+
+async def _handed_over(service: Service, ticket_id: UUID, extension: dict[str, Any]) -> None:
+    """Records the first download: once the bundle is complete, so that what is recorded can happen, and before it leaves."""
+    async with transaction(service) as connection:
+        ticket = await tickets.lock(connection, ticket_id)
+        if "content_downloaded" not in await records.kinds(connection, ticket_id):
+            now = service.clock.now()
+            await record(service, connection, ticket, [Event("content_downloaded", now, now, extension=extension)])
 
 
 async def _gathered(service: Service, connection: Connection, ticket: Ticket) -> Gathered:
@@ -112,12 +131,17 @@ async def _bundle(service: Service, gathered: Gathered, language: str, *, with_c
     stamper = service.evidence.stamper
     if stamper is None:
         raise Unavailable("no time stamp authority is set, and evidence needs one")
+    if _open.locked():
+        raise Unavailable("too many bundles are on their way out")
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_open)
         try:
             async with AT_ONCE:  # not while it is given out: a slow reader would keep the others waiting
                 parts = await _parts(service, gathered, language, stamper, with_content=with_content)
                 signer, now = service.evidence.signer("pdf-seal"), service.clock.now()
-                bundle = await stack.enter_async_context(prepared(parts, signer, stamper.stamp, now))
+                bundle = await stack.enter_async_context(
+                    prepared(parts, signer, stamper.stamp, now, service.spool_folder)
+                )
         except (SigningFailed, KeysRefused, LogDamaged, ContentUnavailable, OSError) as error:
             raise Unavailable(f"the evidence cannot be put together: {error}") from error
         yield bundle
@@ -134,26 +158,27 @@ async def _parts(
         ticket_token=gathered.ticket.token,
         records=made.records,
         checkpoints=made.checkpoints,
-        mails=[_mail(service, row, gathered.covered.rows) for row in gathered.mails],
+        mails=_mails(service, gathered),
         contents=_contents(service, gathered.ticket) if with_content else [],
-        trust={name: octets for name, octets in (await trust_folder(service)).items() if not name.startswith(EVENTS)},
+        trust=await keys_and_policy(service),
         certificate=await sealed(pdf, signer, stamper.stamp, service.clock.now()),
     )
 
 
-def _mail(service: Service, row: Any, kept: Iterable[Any]) -> File:
-    """A mail whose hash a record carries."""
-    return File(_seq_of(row, kept), row["purpose"], _opened_mail(service, row))
+def _mails(service: Service, gathered: Gathered) -> list[File]:
+    """The announcements that were sent; one that no record speaks of is left out."""
+    found = [(_seq_of(row, gathered.covered.rows), row) for row in gathered.mails]
+    return [File(seq, row["purpose"], _opened_mail(service, row)) for seq, row in found if seq]
 
 
 def _seq_of(row: Any, kept: Iterable[Any]) -> int:
-    """The first record that carries the mail's hash."""
+    """The first record that carries the mail's hash, or 0."""
     wanted = digest(row["sha256"])["DigestValue"]
     for one in kept:
         smtp = msgspec.json.decode(one["octets"])["Extensions"][0]["sealpost/1"].get("smtp", {})
         if smtp.get("sent", {}).get("DigestValue") == wanted:
             return one["seq"]
-    raise Unavailable("a mail without a record")
+    return 0
 
 
 async def _opened_mail(service: Service, row: Any) -> AsyncIterator[bytes]:

@@ -18,7 +18,8 @@ from sealpost.seal.evidence import Evidence
 from sealpost.store import logs
 from sealpost.store.pool import AWAY, Pool
 
-LOG, TIME = "the log", "time stamps"
+LOG, TIME, WITNESSES = "the log", "time stamps", "witnesses"
+NEEDED = (LOG, TIME)
 FRESH = timedelta(seconds=5)
 WATCH, UNSOUND = 60.0, 5.0
 """Seconds between two looks at the second source, and while the clock is unsound."""
@@ -38,7 +39,7 @@ class Readiness:
     def __init__(self, pool: Pool, clock: Clock, evidence: Evidence) -> None:
         self._pool, self._clock, self._evidence = pool, clock, evidence
         self._asked: datetime | None = None
-        self._said = dict[str, tuple[datetime, str]]()
+        self._said = dict[str, logs.Said]()
 
     async def require(self) -> None:
         """Returns if evidence can be made.
@@ -66,10 +67,16 @@ class Readiness:
             except AWAY as error:
                 raise Unavailable("the database is away") from error
             self._asked = now
-        for name, (since, why) in self._said.items():
-            if why and now - since > self._evidence.grace:
+        for name in NEEDED:
+            if (said := self._said.get(name)) and (why := self._trouble(said, now)):
                 return f"{name}: {why}"
         return ""
+
+    def _trouble(self, said: logs.Said, now: datetime) -> str:
+        grace = self._evidence.grace
+        if said.why and now - said.since > grace:
+            return said.why
+        return f"no worker has looked since {said.heard:%Y-%m-%d %H:%M} UTC" if now - said.heard > grace else ""
 
     async def say(self, name: str, why: str) -> None:
         """Tells all processes how a part stands; empty: all is well. A loss and its end are logged.
@@ -82,9 +89,9 @@ class Readiness:
             await logs.say(self._pool, name, self._clock.real(), why)
         except AWAY as error:
             raise Unavailable("the database is away") from error
-        if why and (before is None or before[1] != why):
+        if why and (before is None or before.why != why):
             log.error("evidence is incomplete", part=name, why=why)
-        elif not why and before is not None and before[1]:
+        elif not why and before is not None and before.why:
             log.info("evidence is complete again", part=name)
 
     async def watch(self) -> None:

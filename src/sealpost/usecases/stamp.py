@@ -31,7 +31,7 @@ async def stamp_pending(service: Service) -> int | None:
     Raises:
         Unavailable: the database or the authority is away.
     """
-    return await as_writer(service, _stamp) if service.evidence.stamper else 0
+    return await as_writer(service, _stamp, logs.STAMPS) if service.evidence.stamper else 0
 
 
 async def _stamp(service: Service) -> int:

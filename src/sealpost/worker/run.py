@@ -7,7 +7,7 @@ first, so a job that runs twice, late or never does no harm.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -21,15 +21,16 @@ from pgqueuer.queries import Queries
 
 from sealpost.domain.errors import Unavailable
 from sealpost.usecases.announce import announce
+from sealpost.usecases.cosign import ask_witnesses
 from sealpost.usecases.deliver import deliver
 from sealpost.usecases.enlist import pause, stay_enlisted
 from sealpost.usecases.enqueue_due import enqueue_due
 from sealpost.usecases.erase import erase
 from sealpost.usecases.expire import expire
-from sealpost.usecases.extend_log import LogStopped, ask_witnesses, extend_log, is_due
+from sealpost.usecases.extend_log import LogStopped, extend_log, is_due
 from sealpost.usecases.forget import forget
 from sealpost.usecases.notify import notify
-from sealpost.usecases.readiness import LOG, TIME
+from sealpost.usecases.readiness import LOG, TIME, WITNESSES
 from sealpost.usecases.remind import plan_reminder, remind
 from sealpost.usecases.seals import seal_pending
 from sealpost.usecases.service import Service
@@ -37,6 +38,7 @@ from sealpost.usecases.stamp import stamp_pending
 
 log = structlog.get_logger()
 
+Loop = Callable[[Service, asyncio.Event, asyncio.Event], Coroutine[Any, Any, None]]
 ENTRY_POINTS: dict[str, Callable[[Service, UUID], Awaitable[None]]] = {
     "announce": announce,
     "remind": remind,
@@ -51,6 +53,7 @@ HEARTBEAT = timedelta(seconds=30)
 TICK = 1.0
 SEALING = 10.0
 OUT_OF_ORDER = 5.0
+BEAT = 10.0
 HOUR = 3600.0
 PATIENCE = 15.0
 
@@ -62,7 +65,7 @@ async def run(service: Service, stop: asyncio.Event) -> None:
     """
     enlisted, finished = asyncio.Event(), asyncio.Event()
     living = asyncio.create_task(stay_enlisted(service, enlisted, finished))
-    working = [asyncio.create_task(loop(service, enlisted, stop)) for loop in LOOPS]
+    working = [asyncio.create_task(_kept(loop, service, enlisted, stop)) for loop in LOOPS]
     try:
         await stop.wait()
         await asyncio.wait(working, timeout=PATIENCE)
@@ -72,6 +75,16 @@ async def run(service: Service, stop: asyncio.Event) -> None:
         await asyncio.gather(*working, return_exceptions=True)
         finished.set()
         await living
+
+
+async def _kept(loop: Loop, service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
+    """Runs a loop until ``stop``, whatever it raises: one that died silently would stop evidence or deadlines for good."""
+    while not stop.is_set():
+        try:
+            await loop(service, enlisted, stop)
+        except Exception as error:
+            log.exception("a loop of the worker failed", loop=loop.__name__, why=type(error).__name__)
+        await pause(stop, TICK)
 
 
 async def _timers(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
@@ -113,19 +126,44 @@ async def _sealing(service: Service, enlisted: asyncio.Event, stop: asyncio.Even
 
 
 async def _logging(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
-    """Brings what is sealed into the log and has it stamped and cosigned; says how log and stamps stand."""
-    told = dict[str, str]()
+    """Brings what is sealed into the log and asks the witnesses."""
+    heard = Heard()
     while not stop.is_set():
         if enlisted.is_set():
-            for part, act in ((LOG, _extend), (TIME, stamp_pending)):
-                why = await _turn(service, act)
-                if why is not None and told.get(part) != why:
-                    with suppress(Unavailable):
-                        await service.readiness.say(part, why)
-                        told[part] = why
-            with suppress(Unavailable, LogStopped):  # the next turn of the log says that it is stopped
-                await ask_witnesses(service)
-        await pause(stop, OUT_OF_ORDER if any(told.values()) else TICK)
+            await heard.say(service, LOG, await _turn(service, _extend))
+            await heard.say(service, WITNESSES, await _turn(service, ask_witnesses))
+        await pause(stop, heard.wait)
+
+
+async def _stamping(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
+    """Has checkpoints and decisions stamped: a loop of its own, because an authority may be slow."""
+    heard = Heard()
+    while not stop.is_set():
+        if enlisted.is_set():
+            await heard.say(service, TIME, await _turn(service, stamp_pending))
+        await pause(stop, heard.wait)
+
+
+class Heard:
+    """What a loop said last; it says it again every `BEAT` seconds, as a sign of life and because others may have spoken."""
+
+    def __init__(self) -> None:
+        self._said = dict[str, tuple[str, float]]()
+
+    @property
+    def wait(self) -> float:
+        """Seconds to the next turn: longer where something is out of order."""
+        return OUT_OF_ORDER if any(why for why, _ in self._said.values()) else TICK
+
+    async def say(self, service: Service, part: str, why: str | None) -> None:
+        """Says how a part stands, if that is new or was said a while ago; None: another worker is at it."""
+        before, at = self._said.get(part, (None, 0.0))
+        now = asyncio.get_running_loop().time()
+        if why is None or (why == before and now < at + BEAT):
+            return
+        with suppress(Unavailable):
+            await service.readiness.say(part, why)
+            self._said[part] = (why, now)
 
 
 async def _turn(service: Service, act: Callable[[Service], Awaitable[int | None]]) -> str | None:
@@ -194,4 +232,4 @@ def _bound(
     return entry
 
 
-LOOPS = (_timers, _jobs, _forgetting, _sealing, _logging)
+LOOPS: tuple[Loop, ...] = (_timers, _jobs, _forgetting, _sealing, _logging, _stamping)

@@ -15,6 +15,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from sealpost.verifier.earlier import Receipt
+from tests.world import World, new_world
 
 PAGE = Path(__file__).parents[3] / "src" / "sealpost" / "verifier" / "page"
 CHROMIUM = shutil.which("chromium")
@@ -94,3 +95,10 @@ async def chromium() -> AsyncGenerator[Browser]:
 async def verifier(chromium: Browser) -> AsyncGenerator[Verifier]:
     async with opened(chromium) as page:
         yield Verifier(page, await page.evaluate(_ABLE))
+
+
+@pytest_asyncio.fixture
+async def service(dsn: str, tmp_path: Path) -> AsyncGenerator[World]:
+    """The service itself; `world` is the operator's keys here."""
+    async with new_world(dsn, tmp_path) as made:
+        yield made

@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import Browser
 
+from sealpost.seal.certificate.certificate import certificate
+from sealpost.seal.certificate.pades import sealed
+from sealpost.seal.signer import SigningFailed
+from sealpost.store import logs
+from sealpost.usecases.decide import decide
+from sealpost.usecases.extend_log import begin_log
+from sealpost.usecases.gather import for_recipient
+from sealpost.usecases.reads.trust import trust_folder
+from sealpost.usecases.stamp import stamp_pending
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.report import Unusable
 from sealpost.verifier.tables import LANGUAGES
 from sealpost.verifier.trust import trust_of
 from sealpost.verifier.verify import verify
+from tests.path.test_evidence import octets as octets_of
+from tests.path.test_evidence import proven, sender_bundle
 from tests.verifier import tampering
-from tests.verifier.lives import LIFE, Plan, World, bundled, certified, entries, plan, whole_bundle
+from tests.verifier.lives import (
+    LIFE,
+    Plan,
+    World,
+    _stamper,
+    bundled,
+    certified,
+    closing,
+    entries,
+    plan,
+    whole_bundle,
+)
 from tests.verifier.page.conftest import CHROMIUM, Verifier, opened
+from tests.world import ACT
+from tests.world import World as ServiceWorld
 
 pytestmark = [
     pytest.mark.browser,
@@ -217,6 +246,27 @@ async def test_a_witness_next_door(verifier: Verifier, neighbour: tuple[World, b
     assert whys & {"witness.dependent", "witness.unable"}
 
 
+@pytest.mark.parametrize(
+    ("origin", "witness", "independent"),
+    [
+        ("localhost:8025/log/2026", "127.0.0.1/witness", False),
+        ("127.0.0.1:8025/log/2026", "[::1]:8026/witness", False),
+        ("127.0.0.1:8025/log/2026", "[::ffff:127.0.0.2]/witness", False),
+        ("10.0.0.1/log/2026", "10.0.0.2/witness", True),
+        ("localhost/log/2026", "witness.example/w", True),
+        ("log.alice.example./log/2026", "W.ALICE.example:443/w", False),
+        ("[2001:db8::1]/log/2026", "[2001:DB8:0::0:1]/w", False),
+        ("[::1]/log/2026", "[::1%]/w", True),
+    ],
+)
+async def test_who_is_independent(
+    verifier: Verifier, tmp_path: Path, origin: str, witness: str, *, independent: bool
+) -> None:
+    found = World(tmp_path / "keys", origin=origin, witness_name=witness)
+    whys = await agreed(verifier, await asyncio.to_thread(whole_bundle, found), found.trust_files())
+    assert whys & {"witness.ok" if independent else "witness.dependent", "witness.unable"}
+
+
 async def test_no_bundle_at_all(verifier: Verifier, files: Files) -> None:
     for octets in (b"", b"PK", b"%PDF-1.7", bytes(1000)):
         page = await verifier.verify(octets, files)
@@ -242,3 +292,199 @@ def test_the_comparison_can_fail(good: bytes, files: Files) -> None:
     assert differences(command, {**command, "exit": 2}, able=True)
     assert differences(command, {**command, "timeLine": []}, able=True)
     assert not differences(command, command, able=True)
+
+
+def _in(value: dict[str, Any]) -> dict[str, Any]:
+    return value["Extensions"][0]["sealpost/1"]
+
+
+ODD: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "an environment that is an object": lambda one: _in(one).update(environment={}),
+    "an environment that is true": lambda one: _in(one).update(environment=True),
+    "a suite that is an object": lambda one: _in(one).update(suite={"a": 1}),
+    "a number that is an object": lambda one: _in(one).update(seq={"a": [1]}),
+    "an event that is an object": lambda one: one.update(ERDSEventId={}),
+    "an identifier that is an object": lambda one: one.update(EvidenceIdentifier={"a": 1}),
+    "a clock that is a text": lambda one: _in(one).update(clock="none"),
+    "a clock that is an empty list": lambda one: _in(one).update(clock=[]),
+    "a shift that is an empty list": lambda one: _in(one)["clock"].update(demoShiftSeconds=[]),
+    "smtp that is empty": lambda one: _in(one).update(smtp={}),
+    "smtp that is a text": lambda one: _in(one).update(smtp="sent"),
+    "a size that is a list": lambda one: _in(one)["smtp"]["sent"].update(size=[1]),
+    "a size that is a text": lambda one: _in(one)["smtp"]["sent"].update(size="[1]"),
+    "no time of the event": lambda one: one.pop("EventTime"),
+    "a time that is true": lambda one: one.update(EventTime=True),
+    "a last line that is an empty list": lambda one: _in(one)["smtp"].update(final=[]),
+    "a reason with a space that is no space": lambda one: one.update(
+        EventReasons={"EventReason": [{"Code": "urn:a\u00a0b"}]}
+    ),
+    "an event with a space that is no space": lambda one: one.update(ERDSEventId="https://a\u00a0b/event#signed"),
+    "a very long list": lambda one: one.update(TransactionLogInformation=[0] * 300_000),
+    "a sender without a name": lambda one: one["SenderDetails"].update(Identity=None),
+    "a sender without an address": lambda one: one["SenderDetails"]["Identifier"].pop("value"),
+}
+
+
+async def test_odd_values(verifier: Verifier, world: World, files: Files) -> None:
+    """Right seals over records of which a member is of another kind: the same reasons, not only the same end."""
+    unlike = dict[str, Any]()
+    for name, change in ODD.items():
+        octets = await asyncio.to_thread(tampering._changed, world, change)
+        command, page = told(octets, files), await verifier.verify(octets, files)
+        found = differences(command, page, able=verifier.able)
+        found += [one for one in ("reference", "sender", "recipient") if command.get(one) != page.get(one)]
+        if found:
+            unlike[name] = found
+    assert unlike == {}
+
+
+@pytest.mark.parametrize("name", ["x", "20260", "2026-", "2026-x", "2026-2", "2026-02", "-2026"])
+async def test_a_log_of_a_strange_name(verifier: Verifier, tmp_path: Path, name: str) -> None:
+    found = World(tmp_path / "keys", origin=f"log.sealpost.example/log/{name}")
+    whys = await agreed(verifier, await asyncio.to_thread(whole_bundle, found), found.trust_files())
+    assert ("log.several" in whys) == (name not in {"2026-2", "2026-02"})
+
+
+async def test_octets_behind_a_packed_stream(verifier: Verifier, world: World, right: Plan, files: Files) -> None:
+    """As many PDF writers leave them: the line end before `endstream` counts as the stream's."""
+    url, zone = "https://sealpost.example/verify", ZoneInfo("Europe/Amsterdam")
+    pdf = certificate(right.records, language="en", verify_url=url, zone=zone)
+    packed = rb"/Length (\d*[0-8])/Type/EmbeddedFile/Filter/FlateDecode"
+    loose, count = re.subn(packed, lambda one: one[0].replace(one[1], b"%d" % (int(one[1]) + 1)), pdf)
+    assert len(loose) == len(pdf)
+    assert count > 3
+    made = await sealed(loose, world.pdf_seal, _stamper(world), closing(right.records))
+    whys = await agreed(verifier, await asyncio.to_thread(bundled, world, replace(right, certificate=made)), files)
+    assert "pdf.ok" in whys
+
+
+async def accepted(service: ServiceWorld) -> bytes:
+    token = await service.send()
+    await decide(service.service, token, [service.secret()], "accepted", "", ACT)
+    await service.work_off()
+    await proven(service)
+    return await sender_bundle(service, token)
+
+
+async def refused_with_mails(service: ServiceWorld) -> bytes:
+    token = await service.send()
+    await decide(service.service, token, [service.secret()], "refused", "No.", ACT)
+    await service.work_off()
+    service.clock.advance(days=100)
+    await proven(service)
+    return await sender_bundle(service, token)
+
+
+async def pending(service: ServiceWorld) -> bytes:
+    token = await service.send()
+    await proven(service)
+    await decide(service.service, token, [service.secret()], "accepted", "", ACT)
+    return await sender_bundle(service, token)
+
+
+def _away(*_: object) -> bytes:
+    raise SigningFailed("away")
+
+
+async def unsealed(service: ServiceWorld) -> bytes:
+    """What happened while the key was away has no seal yet."""
+    token = await service.send()
+    await proven(service)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("sealpost.usecases.seals.seal", _away)
+        await decide(service.service, token, [service.secret()], "accepted", "", ACT)
+    bundle = await sender_bundle(service, token)
+    names = {name for name, _ in tampering.members_of(bundle)}
+    assert {f"records/{len(await service.kinds(token)):03}{end}" for end in (".json", ".jades.json")} - names
+    return bundle
+
+
+async def in_two_logs(service: ServiceWorld) -> bytes:
+    """Submitted in one year, refused in the next; the tokens have been renewed twice since."""
+    service.clock.at = datetime(2026, 12, 30, 10, 0, tzinfo=UTC)
+    token = await service.send()
+    await proven(service)
+    service.clock.advance(days=3)
+    await decide(service.service, token, [service.secret()], "refused", "", ACT)
+    await service.work_off()
+    await proven(service)
+    for _ in range(2):
+        until = service.clock.at + timedelta(days=1)
+        await service.service.pool.execute("update checkpoints set token_until = $1", until)
+        assert await stamp_pending(service.service) == 2
+        service.clock.advance(days=300)
+    return await sender_bundle(service, token)
+
+
+async def in_a_second_log(service: ServiceWorld) -> bytes:
+    """The year's first log could not go on."""
+    token = await service.send()
+    await proven(service)
+    first = await logs.newest(service.service.pool)
+    assert first is not None
+    await logs.stop(service.service.pool, first.id, "told to")
+    await begin_log(service.service, f"{first.name}-2")
+    await decide(service.service, token, [service.secret()], "accepted", "", ACT)
+    await service.work_off()
+    await proven(service)
+    bundle = await sender_bundle(service, token)
+    assert any(name.startswith(f"checkpoints/{first.name}-2-") for name, _ in tampering.members_of(bundle))
+    return bundle
+
+
+async def recipients(service: ServiceWorld) -> bytes:
+    """Who refused gets no content."""
+    token = await service.send()
+    secret = service.secret()
+    await decide(service.service, token, [secret], "refused", "", ACT)
+    await service.work_off()
+    await proven(service)
+    async with for_recipient(service.service, token, [secret], "nl", ACT) as bundle:
+        return await octets_of(bundle)
+
+
+SERVED: dict[Callable[[ServiceWorld], Awaitable[bytes]], set[str]] = {
+    accepted: {"mail.absent"},
+    refused_with_mails: set(),
+    pending: {"mail.absent", "inclusion.pending", "seal.time", "time.decisive"},
+    unsealed: {"mail.absent", "inclusion.pending", "seal.missing", "commitment.malformed"},
+    in_two_logs: set(),
+    in_a_second_log: {"mail.absent"},
+    recipients: {"mail.absent", "content.absent"},
+}
+
+
+@pytest.mark.parametrize(("made", "open_"), SERVED.items(), ids=[one.__name__ for one in SERVED])
+async def test_of_the_service(
+    verifier: Verifier, service: ServiceWorld, made: Callable[[ServiceWorld], Awaitable[bytes]], open_: set[str]
+) -> None:
+    """Bundles as the service gives them out."""
+    octets, trust = await made(service), await trust_folder(service.service)
+    whys = await agreed(verifier, octets, trust)
+    assert {"witness.quorum", *open_} <= whys
+    left = {one for one in whys if not one.endswith(".ok")} - {"witness.quorum", *open_}
+    assert left <= ({"pdf.embedded"} if made is unsealed else set())  # the certificate embeds an empty seal there
+    assert "seal.signer" in await agreed(verifier, octets, None)
+
+
+async def test_renewals_that_are_wrong(verifier: Verifier, service: ServiceWorld) -> None:
+    whole, trust = tampering.members_of(await in_two_logs(service)), await trust_folder(service.service)
+    kept, stamper = dict(whole), service.service.evidence.stamper
+    assert stamper is not None
+    third = next(name for name in kept if name.endswith(".3.tsr"))
+    second, text = third.replace(".3.", ".2."), third.replace(".3.tsr", ".txt")
+    exchanged = tampering.replaced(tampering.replaced(whole, second, kept[third]), third, kept[second])
+    table = [
+        (tampering.replaced(whole, second, await stamper.stamp(kept[text])), "time.token"),
+        (exchanged, "time.token"),
+        (
+            tampering.replaced(tampering.replaced(whole, second, kept[second], as_name="gone"), "gone", None),
+            "time.unused",
+        ),
+        (tampering.replaced(whole, second, kept[third]), "time.token"),
+        (tampering.replaced(whole, third, kept[third], as_name=third.replace(".3.", ".1000.")), "container.member"),
+        (tampering.replaced(whole, third, kept[third], as_name=third.replace(".3.", ".1.")), "container.member"),
+    ]
+    for members, why in table:
+        for given in (trust, None):
+            assert why in await agreed(verifier, tampering.zipped(members), given), why

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from playwright.async_api import Browser, FilePayload, Page
 
 from sealpost.verifier.tables import WORDS
 from tests.verifier import tampering
-from tests.verifier.lives import Plan, World
+from tests.verifier.lives import Plan, World, bundled, entries, plan
 from tests.verifier.page.conftest import CHROMIUM, opened
 
 pytestmark = [
@@ -164,6 +165,40 @@ async def test_files_instead_of_a_folder(chromium: Browser, good: bytes, folder:
         assert await page.locator("details:has(.badge.open) .name", has_text=WORDS["check.seal"]["en"]).count() == 0
         text = await page.locator("#result").inner_text()
         assert WORDS["remark.crl"]["en"] not in text
+
+
+async def test_only_lists_directly_below_revoked_count(chromium: Browser, good: bytes, folder: Path) -> None:
+    """As the command has it: everything else in a trust folder is for people."""
+    for name in ("revoked/notes.txt", "revoked/old/root-1.crl", "certificates/root-1.crl", "root-1.crl"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"no list")
+    async with opened(chromium, locale="en-GB") as page:
+        assert await choose(page, good, folder) in {WORDS["result.0"]["en"], WORDS["result.2"]["en"]}
+        assert WORDS["remark.crl"]["en"] not in await page.locator("#result").inner_text()
+        (folder / "revoked" / "root-1.crl").write_bytes(b"no list")
+        assert (await choose(page, good, folder)).startswith("This file could not be checked: no trust folder")
+
+
+async def test_lists_in_a_folder_of_their_own(chromium: Browser, good: bytes, folder: Path) -> None:
+    (folder / "revoked" / "root-1.crl").write_bytes(b"no list")
+    (folder / "revoked" / "policy").write_bytes((folder / "policy").read_bytes())
+    (folder / "revoked" / "roots.pem").write_bytes((folder / "roots.pem").read_bytes())
+    async with opened(chromium, locale="en-GB") as page:
+        assert (await choose(page, good, folder / "revoked")).startswith("This file could not be checked: no trust")
+
+
+async def test_no_option_of_the_command_is_named(chromium: Browser, world: World, folder: Path) -> None:
+    """Where what was received before is of a size that the bundle does not have, only a copy of the log tells more."""
+    made = entries(world)
+    before = await asyncio.to_thread(bundled, world, plan(world, made[:2]))
+    now = await asyncio.to_thread(bundled, world, plan(world, made))
+    async with opened(chromium, locale="en-GB") as page:
+        await page.set_input_files("#receipts-files", payload(before, "before.asice"))
+        await choose(page, now, folder)
+        text = await page.locator("ul.remarks").inner_text()
+    assert "a copy of the log, which this page does not read" in text
+    assert "before.asice" in text
+    assert "--" not in text
 
 
 async def test_dropped_files(chromium: Browser, good: bytes) -> None:

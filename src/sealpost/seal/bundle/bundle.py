@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sealpost.seal.bundle import names
 from sealpost.seal.bundle.archive import Archive
@@ -120,7 +121,9 @@ class Bundle:
 
 
 @asynccontextmanager
-async def prepared(parts: BundleParts, signer: Signer, stamp: Stamp, now: datetime) -> AsyncGenerator[Bundle]:
+async def prepared(
+    parts: BundleParts, signer: Signer, stamp: Stamp, now: datetime, folder: Path | None = None
+) -> AsyncGenerator[Bundle]:
     """The bundle, complete on an unnamed file of disk that is gone when the context ends.
 
     Args:
@@ -128,6 +131,7 @@ async def prepared(parts: BundleParts, signer: Signer, stamp: Stamp, now: dateti
         signer: of purpose ``pdf-seal``.
         stamp: gives a checked TimeStampResp over octets.
         now: aware; when the container is signed, and the members' time.
+        folder: where that file is; the contents are in it.
 
     Raises:
         SigningFailed: no key, or no valid certificate.
@@ -135,7 +139,7 @@ async def prepared(parts: BundleParts, signer: Signer, stamp: Stamp, now: dateti
         ValueError: two members of one name, or more than a zip can hold.
         OSError: the disk is full.
     """
-    with tempfile.TemporaryFile() as spool:
+    with tempfile.TemporaryFile(dir=folder) as spool:
         archive = Archive(spool, now)
         archive.add(names.MIMETYPE, MEDIA_TYPE.encode())
         await asyncio.to_thread(_add_small, archive, parts, now)

@@ -19,7 +19,7 @@ from pyhanko.sign.signers.pdf_cms import Signer as PyHankoSigner
 from pyhanko.sign.timestamps.api import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from sealpost.seal.exact import ExactCertificate, ExactContentInfo, octets_of
+from sealpost.seal.exact import ExactCertificate, ExactContentInfo, encoded, octets_of
 from sealpost.seal.signer import ES256, Signer, SigningFailed, as_der
 from sealpost.seal.timestamps.token import TimestampWrong
 
@@ -65,6 +65,12 @@ class CmsSigner(PyHankoSigner):
         raw = self._signer.sign(data) if self._signer.is_fast else await asyncio.to_thread(self._signer.sign, data)
         self.signature = as_der(raw)
         return self.signature
+
+    async def async_sign_prescribed_attributes(self, *arguments: Any, **options: Any) -> cms.ContentInfo:
+        untyped: Any = super()  # pyHanko's parameters are typed in part
+        made = await untyped.async_sign_prescribed_attributes(*arguments, **options)
+        exact: Any = ExactContentInfo
+        return exact.load(encoded(made))  # whoever asks for its octets gets these
 
 
 class SignatureStamper(TimeStamper):

@@ -146,7 +146,8 @@ def _files(records: Sequence[SealedRecord], reader: Reader) -> list[dict[str, An
     for one in sorted(records, key=lambda one: one.seq):
         number = str(one.seq)
         found.append(_file(names.record(one.seq), one.octets, reader.text(words.RECORD_FILE, number=number), "source"))
-        found.append(_file(names.seal(one.seq), one.seal, reader.text(words.SEAL_FILE, number=number)))
+        if one.seal:
+            found.append(_file(names.seal(one.seq), one.seal, reader.text(words.SEAL_FILE, number=number)))
         found.append(_file(names.salt(one.seq), one.salt, reader.text(words.SALT_FILE, number=number)))
         if one.proof is not None:
             found.append(_file(names.proof(one.seq), one.proof, reader.text(words.PROOF_FILE, number=number)))

@@ -16,7 +16,7 @@ from asn1crypto import algos, cms, core, tsp
 from asn1crypto import x509 as asn1_x509
 
 from sealpost.clock import Clock
-from sealpost.seal.exact import ExactCertificate
+from sealpost.seal.exact import ExactCertificate, encoded
 from sealpost.seal.signer import ES256, Signer, SigningFailed, as_der
 
 # asn1crypto has no types: read through Any.
@@ -70,7 +70,7 @@ class LocalTsa:
     def _granted(self, asked: Any) -> bytes:
         content = _tsp.TSTInfo(self._stamp(asked)).dump()
         token = {"content_type": "signed_data", "content": self._signed(content, certificates=asked["cert_req"].native)}
-        return _tsp.TimeStampResp({"status": {"status": "granted"}, "time_stamp_token": token}).dump()
+        return encoded(_tsp.TimeStampResp({"status": {"status": "granted"}, "time_stamp_token": token}))
 
     def _stamp(self, asked: Any) -> dict[str, Any]:
         at = self._clock.now()

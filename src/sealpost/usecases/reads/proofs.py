@@ -9,6 +9,7 @@ from typing import Any
 
 from sealpost.domain.checkpoint import written_proof
 from sealpost.seal.bundle.bundle import SealedRecord, StampedCheckpoint
+from sealpost.seal.log.folder import LogDamaged
 from sealpost.store import logs
 from sealpost.store.logs import Log, Settled
 from sealpost.store.pool import Runner
@@ -42,22 +43,33 @@ async def covered(runner: Runner, rows: Sequence[Any]) -> Covered:
     return Covered(rows, known, found)
 
 
-async def proven(service: Service, found: Covered) -> Proven:
+async def proven(service: Service, found: Covered, *, damaged_too: bool = False) -> Proven:
     """Makes the proofs from the log's tiles.
+
+    Args:
+        service: the parts.
+        found: by `covered`.
+        damaged_too: a record whose log has lost tiles is given without its proof.
 
     Raises:
         LogDamaged, OSError: tiles are missing or cannot be read.
     """
-    kept = await asyncio.to_thread(_records, service, found)
+    kept = await asyncio.to_thread(_records, service, found, damaged_too=damaged_too)
     used = {(one.log_id, one.size): one for one in found.checkpoints.values()}
     return Proven(kept, [_checkpoint(found.logs[log_id].name, one) for (log_id, _), one in sorted(used.items())])
 
 
-def _records(service: Service, found: Covered) -> list[SealedRecord]:
-    return [
-        SealedRecord(row["seq"], row["octets"], row["seal"] or b"", row["salt"], _proof(service, found, row))
-        for row in found.rows
-    ]
+def _records(service: Service, found: Covered, *, damaged_too: bool) -> list[SealedRecord]:
+    made = list[SealedRecord]()
+    for row in found.rows:
+        try:
+            proof = _proof(service, found, row)
+        except (LogDamaged, OSError):
+            if not damaged_too:
+                raise
+            proof = None
+        made.append(SealedRecord(row["seq"], row["octets"], row["seal"] or b"", row["salt"], proof))
+    return made
 
 
 def _proof(service: Service, found: Covered, row: Any) -> bytes | None:

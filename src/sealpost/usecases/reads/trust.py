@@ -11,7 +11,6 @@ from sealpost.domain.errors import Unavailable
 from sealpost.domain.note import read
 from sealpost.seal.bundle.bundle import SealedRecord
 from sealpost.seal.key_files import KeysRefused
-from sealpost.seal.log.folder import LogDamaged
 from sealpost.seal.trust import LogKeys, trust_files
 from sealpost.store import logs, records
 from sealpost.store.logs import Log
@@ -38,12 +37,24 @@ async def trust_folder(service: Service) -> dict[str, bytes]:
     Raises:
         Unavailable: the database or the keys are away.
     """
+    files = await keys_and_policy(service)
     try:
-        known = await logs.all_of(service.pool)
-        keys = [_keys(service, one) for one in known]
-        events = await proven(service, await covered(service.pool, await records.with_seals(service.pool, CHAIN)))
-        return trust_files(service.evidence, keys, service.clock.now()) | dict(_events(events.records))
-    except (*AWAY, KeysRefused, LogDamaged) as error:
+        found = await covered(service.pool, await records.with_seals(service.pool, CHAIN))
+    except AWAY as error:
+        raise Unavailable("the database is away") from error
+    return files | dict(_events((await proven(service, found, damaged_too=True)).records))
+
+
+async def keys_and_policy(service: Service) -> dict[str, bytes]:
+    """The same without those records, as it stands in bundles.
+
+    Raises:
+        Unavailable: the database or the keys are away.
+    """
+    try:
+        keys = [_keys(service, one) for one in await logs.all_of(service.pool)]
+        return trust_files(service.evidence, keys, service.clock.now())
+    except (*AWAY, KeysRefused) as error:
         raise Unavailable("the keys are away") from error
 
 

@@ -37,5 +37,6 @@ create unique index records_logged on records (log_id, log_index) where log_id i
 create table readiness (                                 -- what evidence needs, as the worker found it last
     name        text primary key,                        -- log, time
     since       timestamptz not null,                    -- real time: since when it is as said
+    heard       timestamptz not null,                    -- real time: when a worker said so last
     why         text not null                            -- empty: all is well
 );
