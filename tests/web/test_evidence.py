@@ -20,6 +20,7 @@ from sealpost.store.tickets import Visible
 from sealpost.usecases import gather
 from sealpost.usecases.decide import decide
 from sealpost.usecases.extend_log import begin_log, extend_log
+from sealpost.usecases.seals import seal_pending
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.verifier.audit import audit_log
 from sealpost.verifier.trust import trust_of
@@ -137,6 +138,17 @@ async def test_nothing_is_recorded_that_did_not_happen(at: Site, monkeypatch: py
         assert (await client.get(f"/p/{secret}")).status_code == 303
         assert (await client.post(f"/pickup/{token}/evidence")).status_code == 503
     assert "content_downloaded" not in await at.world.kinds(token)
+
+
+async def test_while_a_record_waits_for_its_seal_there_is_no_bundle(at: Site) -> None:
+    token = await at.send()
+    await at.world.service.pool.execute("update records set seal = null where seq = 3")
+    async with at.client() as client:
+        answer = await client.get(f"/webservice/evidence/?ticket_token={token}", headers=at.alice_basic)
+        assert answer.status_code == 503
+        await seal_pending(at.world.service)
+        answer = await client.get(f"/webservice/evidence/?ticket_token={token}", headers=at.alice_basic)
+        assert answer.status_code == 200
 
 
 async def test_after_thirty_days_the_contents_are_not_in_it(at: Site) -> None:

@@ -55,8 +55,8 @@ def _parts(value: Any) -> list[Any]:
     children: Any = getattr(value, "children", None)
     parsed: Any = getattr(value, "_parsed", None)
     # A parsed value is kept with how it was parsed.
-    inner = list[Any](parsed[:1]) if type(parsed) is tuple else [parsed]
-    return [getattr(value, "_chosen", None), *inner, *(children if type(children) is list else [])]
+    kept: list[Any] = [*parsed[:1]] if type(parsed) is tuple else [parsed]
+    return [getattr(value, "_chosen", None), *kept, *(children if type(children) is list else [])]
 
 
 def octets_of(value: Any) -> bytes:

@@ -121,7 +121,10 @@ async def _handed_over(service: Service, ticket_id: UUID, extension: dict[str, A
 
 
 async def _gathered(service: Service, connection: Connection, ticket: Ticket) -> Gathered:
-    found = await covered(connection, await records.with_seals(connection, ticket.id))
+    rows = await records.with_seals(connection, ticket.id)
+    if any(row["seal"] is None for row in rows):
+        raise Unavailable("a record waits for its seal")
+    found = await covered(connection, rows)
     is_live = await links.any_alive(connection, ticket.id, service.clock.now())
     return Gathered(ticket, found, () if is_live else await mails.announcements(connection, ticket.id))
 
