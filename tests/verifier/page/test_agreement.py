@@ -19,7 +19,7 @@ from sealpost.seal.certificate.certificate import certificate
 from sealpost.seal.certificate.pades import sealed
 from sealpost.store import logs
 from sealpost.usecases.decide import decide
-from sealpost.usecases.extend_log import begin_log
+from sealpost.usecases.extend_log import begin_log, extend_log
 from sealpost.usecases.gather import for_recipient
 from sealpost.usecases.reads.trust import trust_folder
 from sealpost.usecases.stamp import stamp_pending
