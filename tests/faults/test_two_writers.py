@@ -100,7 +100,7 @@ class Pair:
 async def pair(world: World, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
     await world.service.pool.execute(f"alter database {urlsplit(dsn).path[1:]} set synchronous_commit = off")
 
-    async def always(_: Any) -> bool:
+    async def always(_: Any, _lock: int = 0) -> bool:
         return True
 
     monkeypatch.setattr(logs, "take_lock", always)

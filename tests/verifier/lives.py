@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -201,7 +202,7 @@ def entries(
     made, prev = list[Entry](), None
     for seq, kind in enumerate(kinds, 1):
         when = at(seq)
-        extension: dict[str, Any] = {"smtp": SMTP} if kind.startswith(("announcement", "content_del")) else {}
+        extension: dict[str, Any] = {"smtp": deepcopy(SMTP)} if kind.startswith(("announcement", "content_del")) else {}
         extension = {} if kind.endswith("opened") else extension
         event = Event(kind, when, when + timedelta(milliseconds=7), extension=extension)
         evidence_id = UUID(int=(int(when.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62) | seq)
