@@ -236,6 +236,19 @@ async def test_a_damaged_seal_does_not_stop_the_others(world: World) -> None:
     assert aside == "announcement_offered"
 
 
+async def test_a_log_does_not_begin_without_its_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: Any) -> None:
+        raise Unavailable("the database is away")
+
+    await world.send()
+    with monkeypatch.context() as patched:
+        patched.setattr("sealpost.store.records.append", fails)
+        with pytest.raises(Unavailable):
+            await extend_log(world.service)
+    assert await logs.newest(world.service.pool) is None
+    assert await extend_log(world.service) == 4
+
+
 async def test_a_stopped_log_gives_way_to_a_new_one(world: World) -> None:
     await world.send()
     await extend_log(world.service)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import io
 import shutil
 import time
@@ -190,6 +192,34 @@ async def test_without_its_first_log_everything_else_goes_on(at: Site) -> None:
     assert "events/001.json" in files
     assert "events/001.tlog-proof" not in files
     assert verify(answer.content, trust_of(files)).exit_code == 2
+
+
+async def test_readers_who_leave_keep_no_place(at: Site) -> None:
+    """More than may be open at once: some only ask for the head, some are gone before the first octet."""
+    token = await at.send()
+    address = f"/webservice/evidence/?ticket_token={token}"
+    async with at.client() as client:
+        for _ in range(gather.OPEN // 2 + 2):
+            assert (await client.head(address, headers=at.alice_basic)).status_code == 200
+        host, port = at.base_url.removeprefix("http://").split(":")
+        lines = [f"GET {address} HTTP/1.1", f"Host: {host}:{port}", f"Authorization: {at.alice_basic['Authorization']}"]
+        for _ in range(gather.OPEN // 2 + 2):
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write("\r\n".join([*lines, "", ""]).encode())
+            await writer.drain()
+            writer.transport.abort()
+        for _ in range(2):
+            assert (await client.get(address, headers=at.alice_basic)).status_code == 200
+
+
+async def test_a_bundle_that_nobody_reads_gives_its_place_back(at: Site) -> None:
+    token = await at.send()
+    for _ in range(gather.OPEN + 2):
+        bundle = gather.for_sender(at.world.service, Visible(at.world.alice), token, "en")
+        size, _ = await gather.streamed(bundle)
+        assert size > 100_000
+        gc.collect()
+        await asyncio.sleep(0)  # lets the loop close what was collected
 
 
 async def test_a_slow_reader_keeps_nobody_waiting(at: Site) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-
 from litestar import get
 from litestar.response import Stream
 
@@ -15,7 +12,7 @@ from sealpost.domain.errors import InvalidInput, NotFound
 from sealpost.domain.ids import is_ticket_token
 from sealpost.seal.bundle.bundle import MEDIA_TYPE
 from sealpost.text.catalogue import pick_language
-from sealpost.usecases.gather import for_sender
+from sealpost.usecases.gather import for_sender, streamed
 from sealpost.usecases.reads.viewer import of_caller
 
 PATH = "/webservice/evidence/"
@@ -43,17 +40,10 @@ async def evidence(request: ApiRequest, service: Serving) -> Stream:
     if not is_ticket_token(token):
         raise NotFound("there is no such ticket")
     language = pick_language(asked.get("lang"), caller.language)
-    stack = AsyncExitStack()
-    bundle = await stack.enter_async_context(for_sender(service, of_caller(caller), token, language))
-
-    async def octets() -> AsyncIterator[bytes]:
-        async with stack:
-            async for piece in bundle.chunks():
-                yield piece
-
+    size, octets = await streamed(for_sender(service, of_caller(caller), token, language))
     headers = NO_STORE | {
         "content-disposition": f'attachment; filename="evidence-{token}.asice"',
-        "content-length": str(bundle.size),
+        "content-length": str(size),
         "x-content-type-options": "nosniff",
     }
     return Stream(octets, media_type=MEDIA_TYPE, headers=headers)

@@ -37,7 +37,7 @@ from sealpost.store import logs, records
 from sealpost.store.logs import Log, Settled
 from sealpost.store.pool import Connection
 from sealpost.usecases.database import as_writer, transaction
-from sealpost.usecases.installation import record_event
+from sealpost.usecases.installation import append_event
 from sealpost.usecases.service import Service
 
 BATCH = 5_000
@@ -141,10 +141,11 @@ async def begin_log(service: Service, name: str) -> Log:
             await logs.release(connection, before.id)
         await logs.begin(connection, name, f"{service.face.host}/log/{name}", numbers, service.clock.now())
         made = await logs.newest(connection)
-    if made is None:
-        raise Unavailable("no log could be made")
+        if made is None or made.name != name:
+            raise Unavailable("no log could be made")
+        told = {"origin": made.origin, "keys": _verifier_keys(service, made)}
+        await append_event(service, connection, "log_begun", told)
     log.info("a log begins", log=made.name, origin=made.origin)
-    await record_event(service, "log_begun", {"origin": made.origin, "keys": _verifier_keys(service, made)})
     return made
 
 

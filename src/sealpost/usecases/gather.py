@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -118,6 +118,27 @@ async def _handed_over(service: Service, ticket_id: UUID, extension: dict[str, A
         if "content_downloaded" not in await records.kinds(connection, ticket_id):
             now = service.clock.now()
             await record(service, connection, ticket, [Event("content_downloaded", now, now, extension=extension)])
+
+
+async def streamed(bundle: AbstractAsyncContextManager[Bundle]) -> tuple[int, AsyncIterator[bytes]]:
+    """How many octets a bundle has, and its octets; whatever can fail has failed before this returns.
+
+    Args:
+        bundle: of `for_sender` or `for_recipient`; closed when its octets are read, or nobody reads on.
+    """
+    sizes = list[int]()
+
+    async def octets() -> AsyncIterator[bytes]:
+        async with bundle as made:
+            sizes.append(made.size)
+            yield b""
+            async for piece in made.chunks():
+                yield piece
+
+    pieces = octets()
+    # Begun here: a generator that was never begun would not close its bundle when it is thrown away.
+    await anext(pieces)
+    return sizes[0], pieces
 
 
 async def _gathered(service: Service, connection: Connection, ticket: Ticket) -> Gathered:

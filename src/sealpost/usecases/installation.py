@@ -14,6 +14,7 @@ import structlog
 from sealpost.domain.ids import uuid7
 from sealpost.domain.records import Event, Link, Subject, make
 from sealpost.store import records
+from sealpost.store.pool import Connection
 from sealpost.usecases.database import transaction
 from sealpost.usecases.seals import seal_fact
 from sealpost.usecases.service import Service
@@ -36,15 +37,20 @@ async def record_event(service: Service, kind: str, extension: dict[str, Any]) -
     Raises:
         Unavailable: the database is away.
     """
-    now = service.clock.now()
     async with transaction(service) as connection:
-        last = await records.newest_locked(connection, CHAIN)
-        link = Link(last["seq"] + 1, last["sha256"]) if last else Link(1, None)
-        event = Event(kind, now, now, extension={kind: extension})
-        clock = service.evidence.guard.statement()
-        made = make(service.issuer, _subject(service), link, event, uuid7(now, service.random), clock)
-        await records.append(connection, CHAIN, made, service.random(32), seal_fact(service, made))
+        await append_event(service, connection, kind, extension)
     log.info("recorded", event_kind=kind)
+
+
+async def append_event(service: Service, connection: Connection, kind: str, extension: dict[str, Any]) -> None:
+    """The same in the caller's transaction, together with what it tells of."""
+    now = service.clock.now()
+    last = await records.newest_locked(connection, CHAIN)
+    link = Link(last["seq"] + 1, last["sha256"]) if last else Link(1, None)
+    event = Event(kind, now, now, extension={kind: extension})
+    clock = service.evidence.guard.statement()
+    made = make(service.issuer, _subject(service), link, event, uuid7(now, service.random), clock)
+    await records.append(connection, CHAIN, made, service.random(32), seal_fact(service, made))
 
 
 def _subject(service: Service) -> Subject:

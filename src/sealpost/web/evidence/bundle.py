@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 
 from litestar import Response, get, post
 from litestar.response import Stream
@@ -11,7 +10,7 @@ from litestar.response import Stream
 from sealpost.domain.errors import Conflict, NotFound
 from sealpost.domain.ids import is_ticket_token
 from sealpost.seal.bundle.bundle import MEDIA_TYPE, Bundle
-from sealpost.usecases.gather import for_recipient, for_sender
+from sealpost.usecases.gather import for_recipient, for_sender, streamed
 from sealpost.usecases.reads.viewer import of_person
 from sealpost.usecases.service import Face
 from sealpost.web.acts import web_act
@@ -63,16 +62,9 @@ async def given_out(bundle: AbstractAsyncContextManager[Bundle], face: Face, tok
         face: how the service is reached.
         token: the ticket's.
     """
-    stack = AsyncExitStack()
-    made = await stack.enter_async_context(bundle)
-
-    async def octets() -> AsyncIterator[bytes]:
-        async with stack:
-            async for piece in made.chunks():
-                yield piece
-
+    size, octets = await streamed(bundle)
     headers = security_headers(face, FILE_POLICY) | {
         "Content-Disposition": f'attachment; filename="evidence-{token}.asice"',
-        "Content-Length": str(made.size),
+        "Content-Length": str(size),
     }
     return Stream(octets, media_type=MEDIA_TYPE, headers=headers)
