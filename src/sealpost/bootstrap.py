@@ -56,7 +56,7 @@ from sealpost.seal.timestamps.local import LocalTsa, tsa_app
 from sealpost.seal.witness.client import Witnesses
 from sealpost.settings import Settings
 from sealpost.store import demo as demo_store
-from sealpost.store import logs, tickets
+from sealpost.store import logs, records, tickets
 from sealpost.store.embedded import EmbeddedServer, EmbeddedServerError
 from sealpost.store.migrate import is_current
 from sealpost.store.migrate import migrate as migrate_tables
@@ -341,11 +341,14 @@ async def examine_evidence(settings: Settings, dsn: str) -> str:
     try:
         newest, said = await logs.newest(connection), await logs.said(connection)
         waiting, oldest = await logs.oldest_waiting(connection)
+        aside = await records.aside(connection)
     finally:
         await connection.close()
     trouble = [f"{name}: {one.why}" for name, one in said.items() if one.why]
     if oldest is not None and oldest < datetime.now(UTC) - LATE:
         trouble.append(f"{waiting} records wait for the log since {oldest:%Y-%m-%d %H:%M}: does a worker run?")
+    if aside:
+        trouble.append(f"{aside} records were changed or added behind the service's back, and cannot be proven")
     if trouble:
         raise RuntimeError("; ".join(trouble))
     return f"log {newest.name} with {newest.size} entries, {waiting} wait" if newest else "no log yet"

@@ -84,6 +84,24 @@ async def test_a_connection_that_ends_within_the_submission(world: World, dsn: s
     assert await world.kinds(await world.send()) == ANNOUNCED
 
 
+async def test_a_database_that_only_reads_for_a_while(world: World, dsn: str) -> None:
+    """A standby took over, or the operator keeps writers out: refused as if it were away."""
+    admin: Any = await asyncpg.connect(dsn)
+    name = await admin.fetchval("select current_database()")
+    others = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()"
+    causes = set[type]()
+    for value, tries in (("on", 5), ("off", 0)):
+        await admin.execute(f'alter database "{name}" set default_transaction_read_only = {value}')
+        await admin.execute(others, name)
+        for _ in range(tries):
+            with pytest.raises(Unavailable) as refused:
+                await world.submitter.submit(world.message())
+            causes.add(type(refused.value.__cause__))
+    assert asyncpg.ReadOnlySQLTransactionError in causes
+    assert await admin.fetchval("select count(*) from tickets") == 0
+    await admin.close()
+
+
 async def test_the_database_restarts_under_a_working_service(tmp_path: Path, eventually: Eventually) -> None:
     """Web and worker stay; requests meanwhile get 503; afterwards everything goes on."""
     async with EmbeddedServer(tmp_path / "pg") as server:

@@ -93,6 +93,22 @@ async def test_what_has_happened_is_stored_and_sealed_later(world: World, keyles
     assert [(one.sealed_at - sealed[0].sealed_at).days for one in sealed] == [0, 1, 1, 1]
 
 
+@pytest.mark.parametrize("column", ["salt", "octets"])
+async def test_what_the_service_did_not_store_gets_no_seal(world: World, keyless: World, column: str) -> None:
+    """Nor does it stop what comes behind it."""
+    await world.submitter.submit(world.message())
+    await keyless.work_off()
+    changed = {
+        "salt": "sha256(salt)",
+        "octets": "convert_to(replace(convert_from(octets, 'utf8'), 'Bob', 'Rob'), 'utf8')",
+    }
+    await world.service.pool.execute(f"update records set {column} = {changed[column]} where seq = 2")
+    assert await seal_pending(world.service) == 2
+    assert [row["seal"] is None for row in await rows(world)] == [False, True, False]
+    assert await world.service.pool.fetchval("select count(*) from records where log_index = -1") == 1
+    assert await seal_pending(world.service) == 0
+
+
 async def test_a_certificate_that_has_ended_is_no_key(world: World) -> None:
     world.clock.advance(days=4 * 365)
     with pytest.raises(Unavailable, match="sealed"):

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -40,7 +41,7 @@ from sealpost.usecases.extend_log import extend_log
 from sealpost.usecases.gather import for_sender
 from sealpost.usecases.installation import record_event
 from sealpost.usecases.reads.trust import trust_folder
-from sealpost.usecases.seals import seal_pending
+from sealpost.usecases.seals import salt_for, seal_pending
 from sealpost.usecases.service import Service
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.verifier.earlier import Receipt
@@ -256,6 +257,7 @@ async def seal_removed(ruled: Ruled) -> None:
 
 
 async def seal_and_place_removed(ruled: Ruled) -> None:
+    """The service does not seal what it did not store."""
     row = await ruled.record("announcement_accepted")
     octets = changed(row["octets"], later_event)
     await ruled.write(
@@ -373,8 +375,11 @@ async def tickets_exchanged(ruled: Ruled) -> None:
         await ruled.db.execute("update records set ticket_id = $2 where ticket_id = $1", old, new)
 
 
-async def _inserted(ruled: Ruled, made: bytes | None, **times: Any) -> None:
-    """One more acceptance's notice at the end of the chain, as the service itself would link it."""
+async def _inserted(ruled: Ruled, made: bytes | None, *, has_key: bool = True, **times: Any) -> None:
+    """One more acceptance's notice at the end of the chain, as the service itself would link it.
+
+    Without the installation's key the salt is any, and the service does not take the record for its own.
+    """
     last = await ruled.record("accepted")
 
     def change(value: dict[str, Any]) -> None:
@@ -385,18 +390,24 @@ async def _inserted(ruled: Ruled, made: bytes | None, **times: Any) -> None:
         ours["recordedAt"] = instant(times["recorded"])
 
     octets = changed((await ruled.record("announcement_accepted"))["octets"], change)
+    sha256 = hashlib.sha256(octets).digest()
+    salt = salt_for(ruled.service, SimpleNamespace(sha256=sha256)) if has_key else os.urandom(32)  # pyright: ignore[reportArgumentType] - a record's hash is all that it reads
     await ruled.db.execute(
         """insert into records (ticket_id, seq, kind, evidence_id, at, octets, sha256, salt, seal)
            values ($1, $2, 'announcement_accepted', $3, $4, $5, $6, $7, $8)""",
-        last["ticket_id"], last["seq"] + 1, uuid4(), times["at"], octets, hashlib.sha256(octets).digest(),
-        hashlib.sha256(b"salt").digest(), made,
+        last["ticket_id"], last["seq"] + 1, uuid4(), times["at"], octets, sha256, salt, made,
     )  # fmt: skip
 
 
 async def back_dated(ruled: Ruled) -> None:
-    """Without a seal: the service seals and logs it later."""
+    """Without a seal, but with the installation's key: the service seals and logs it later."""
     at = START + timedelta(minutes=5)
     await _inserted(ruled, None, at=at, recorded=at)
+
+
+async def back_dated_without_the_key(ruled: Ruled) -> None:
+    at = START + timedelta(hours=2, seconds=1)
+    await _inserted(ruled, None, has_key=False, at=at, recorded=at)
 
 
 async def with_a_copied_seal(ruled: Ruled) -> None:
@@ -549,7 +560,7 @@ async def time_token_taken_from_a_decision(ruled: Ruled) -> None:
 
 Deed = Callable[[Ruled], Awaitable[None]]
 DEEDS: tuple[Deed, ...] = (
-    octets_changed, octets_without_hash, octets_with_a_new_seal, sealed_twice, seal_removed, seal_and_place_removed,
+    octets_changed, octets_without_hash, octets_with_a_new_seal, sealed_twice, seal_removed,
     salt_changed, newest_salt_changed, seals_swapped, seals_of_tickets_swapped, places_swapped,
     deleted, deleted_and_closed_up, newest_deleted, numbers_swapped, tickets_exchanged,
     back_dated, with_a_copied_seal, put_in_between, database_rolled_back, all_rolled_back, all_rolled_back_and_grown,
@@ -618,7 +629,9 @@ async def test_found(ruled: Ruled, deed: Deed) -> None:
     assert outcome.failed, outcome.stopped
 
 
-REFUSED: tuple[Deed, ...] = (all_deleted, ticket_deleted, a_log_of_another_name)
+REFUSED: tuple[Deed, ...] = (
+    all_deleted, ticket_deleted, a_log_of_another_name, seal_and_place_removed, back_dated_without_the_key,
+)  # fmt: skip
 """After these the service can give nothing out; what was given out goes on proving itself against the log's folder."""
 
 
@@ -675,7 +688,7 @@ async def test_a_time_beside_the_record_says_nothing(ruled: Ruled) -> None:
 
 
 async def test_a_fact_that_was_told_late_shows_it(ruled: Ruled) -> None:
-    """Back-dated only as far as the record before it, and sealed by the service itself: no contradiction, but a remark.
+    """Back-dated only as far as the record before it, with the installation's key: no contradiction, but a remark.
 
     The seal and the log say when it came; a superuser can make the service seal what is not true, not when.
     """

@@ -47,6 +47,7 @@ AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.CannotConnectNowError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, or an operator who keeps writers out
     asyncpg.TransactionRollbackError,  # a deadlock: PostgreSQL has chosen this transaction to end
 )
 

@@ -83,9 +83,13 @@ async def of_tickets(runner: Runner, ticket_ids: Sequence[UUID]) -> dict[UUID, l
 
 
 async def unsealed(connection: Connection, limit: int) -> list[Any]:
-    """Records (ticket_id, seq, octets) without a seal, oldest first, locked; those of other workers are left out."""
+    """Records (ticket_id, seq, octets, salt) without a seal, oldest first, locked.
+
+    Those of other workers and those set aside are left out.
+    """
     return await connection.fetch(
-        "select ticket_id, seq, octets from records where seal is null order by at limit $1 for update skip locked",
+        """select ticket_id, seq, octets, salt from records where seal is null and log_index is distinct from -1
+           order by at limit $1 for update skip locked""",
         limit,
     )
 
@@ -116,6 +120,11 @@ async def keep_stamped(runner: Runner, row: Any, seal: bytes, at: datetime) -> N
     )  # fmt: skip
 
 
+async def aside(runner: Runner) -> int:
+    """How many records were set aside."""
+    return await runner.fetchval("select count(*) from records where log_index = -1")
+
+
 async def set_aside(connection: Connection, ticket_id: UUID, seq: int) -> None:
-    """Marks a record whose leaf cannot be made, so that it does not stop those behind it; it never gets a proof."""
+    """Marks a record that is not as the service stored it, so that it does not stop others; it never gets a proof."""
     await connection.execute("update records set log_index = -1 where ticket_id = $1 and seq = $2", ticket_id, seq)

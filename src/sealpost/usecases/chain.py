@@ -16,7 +16,7 @@ from sealpost.domain.status import status_of
 from sealpost.domain.ticket import DECISIONS, apply
 from sealpost.store import jobs, mails, records, tickets
 from sealpost.store.pool import Connection
-from sealpost.usecases.seals import seal_fact
+from sealpost.usecases.seals import salt_for, seal_fact
 from sealpost.usecases.service import Service
 
 LOOK_AGAIN = timedelta(minutes=5)
@@ -43,7 +43,7 @@ async def record(service: Service, connection: Connection, ticket: tickets.Ticke
         made = make(
             service.issuer, ticket.evidence, Link(seq, last), event, evidence_id, service.evidence.guard.statement()
         )
-        await records.append(connection, ticket.id, made, service.random(32), seal_fact(service, made))
+        await records.append(connection, ticket.id, made, salt_for(service, made), seal_fact(service, made))
         last = made.sha256
     await tickets.save_state(connection, ticket, state, (seq, last))
     if any(event.kind in DECISIONS for event in events):

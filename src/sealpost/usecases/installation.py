@@ -16,7 +16,7 @@ from sealpost.domain.records import Event, Link, Subject, make
 from sealpost.store import records
 from sealpost.store.pool import Connection
 from sealpost.usecases.database import transaction
-from sealpost.usecases.seals import seal_fact
+from sealpost.usecases.seals import salt_for, seal_fact
 from sealpost.usecases.service import Service
 
 CHAIN = UUID(int=0)
@@ -50,7 +50,7 @@ async def append_event(service: Service, connection: Connection, kind: str, exte
     event = Event(kind, now, now, extension={kind: extension})
     clock = service.evidence.guard.statement()
     made = make(service.issuer, _subject(service), link, event, uuid7(now, service.random), clock)
-    await records.append(connection, CHAIN, made, service.random(32), seal_fact(service, made))
+    await records.append(connection, CHAIN, made, salt_for(service, made), seal_fact(service, made))
 
 
 def _subject(service: Service) -> Subject:

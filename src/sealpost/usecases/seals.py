@@ -1,13 +1,18 @@
 """The seal of a record (evidence format, section 2), and what happens while none can be made.
 
 New submissions fail closed: without a key, or with a certificate that has ended, they are refused. A fact that has
-happened is always stored at once, and sealed by ``seal_pending`` when the key is back.
+happened is always stored at once, and sealed by ``seal_pending`` when the key is back. It seals only what a process of
+this service has stored: the salt of each record says so, to whoever has the key of the installation.
 """
 
 from __future__ import annotations
 
+import hmac
+from typing import Any
+
 import structlog
 
+from sealpost.domain.canonical import sha256
 from sealpost.domain.errors import Unavailable
 from sealpost.domain.records import Record
 from sealpost.seal.jades import seal
@@ -17,6 +22,8 @@ from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
 
 BATCH = 200
+RANDOM = 16
+"""Octets of a salt that are random; as many follow that only this installation can make for that record."""
 
 log = structlog.get_logger()
 
@@ -43,8 +50,26 @@ def seal_fact(service: Service, record: Record) -> bytes | None:
         return None
 
 
+def salt_for(service: Service, record: Record) -> bytes:
+    """The salt of a record, 32 octets: nobody can guess it, and nobody else can make one for another record."""
+    drawn = service.random(RANDOM)
+    return drawn + _made_here(service, drawn, record.sha256)
+
+
+def _made_here(service: Service, drawn: bytes, record_sha256: bytes) -> bytes:
+    return hmac.digest(service.mac_key, b"sealpost record salt\n" + drawn + record_sha256, "sha256")[:RANDOM]
+
+
+def _is_ours(service: Service, row: Any) -> bool:
+    """Whether this service stored the record: whoever rules over the database cannot have it seal a record of theirs."""
+    drawn, made = row["salt"][:RANDOM], row["salt"][RANDOM:]
+    return hmac.compare_digest(made, _made_here(service, drawn, sha256(row["octets"])))
+
+
 async def seal_pending(service: Service) -> int:
     """Seals a batch of records that were stored without; how many. A crash leaves them for the next call.
+
+    A record that this service did not store is set aside: it gets no seal and no place in the log.
 
     Raises:
         Unavailable: the database is away, or none can be sealed yet.
@@ -52,9 +77,16 @@ async def seal_pending(service: Service) -> int:
     async with transaction(service) as connection:
         rows = await records.unsealed(connection, BATCH)
         for row in rows:
-            try:
-                octets = seal(service.sealer, row["octets"], service.clock.now())
-            except SigningFailed as error:
-                raise Unavailable("records cannot be sealed") from error
-            await records.keep_seal(connection, row["ticket_id"], row["seq"], octets)
+            if _is_ours(service, row):
+                await records.keep_seal(connection, row["ticket_id"], row["seq"], _sealed(service, row["octets"]))
+            else:
+                log.error("a record that is not ours gets no seal", ticket=str(row["ticket_id"]), seq=row["seq"])
+                await records.set_aside(connection, row["ticket_id"], row["seq"])
     return len(rows)
+
+
+def _sealed(service: Service, octets: bytes) -> bytes:
+    try:
+        return seal(service.sealer, octets, service.clock.now())
+    except SigningFailed as error:
+        raise Unavailable("records cannot be sealed") from error

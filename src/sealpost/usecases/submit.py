@@ -23,7 +23,7 @@ from sealpost.usecases.accounts import Accounts
 from sealpost.usecases.chain import LOOK_AGAIN
 from sealpost.usecases.encode import Enclosed, Encoded, enclose
 from sealpost.usecases.fields import Fields, read_fields
-from sealpost.usecases.seals import seal_submission
+from sealpost.usecases.seals import salt_for, seal_submission
 from sealpost.usecases.service import Limits, Service
 from sealpost.usecases.submission_group import Submission, SubmissionGroup
 from sealpost.usecases.submit_message import SubmitMessage
@@ -135,7 +135,7 @@ class Submitter:
             placement=placement,
             sealed=sealed,
             record=statement.record,
-            salt=service.random(32),
+            salt=salt_for(service, statement.record),
             seal=statement.seal,
             look_again=now + LOOK_AGAIN,
             held=held,
