@@ -15,7 +15,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +38,7 @@ SAMPLE = 50
 BUSY = 0.2  # cores taken by other programs from which a rate says little
 COUNTS = """
     select (select count(*) from tickets) as tickets, (select count(*) from messages) as messages,
-           (select count(*) from records) as records, (select count(*) from mails) as mails,
+           (select count(*) from records where ticket_id <> '00000000-0000-0000-0000-000000000000') as records, (select count(*) from mails) as mails,
            (select count(*) from pgqueuer) as jobs
 """
 DIFFERENCES = """
@@ -48,7 +50,9 @@ What differs:
               of attachment, where Postfix gets a mail of 100,000 octets in all (as MIME it would be 137 kB); Postfix
               writes no log line, we write one for each request; the generators run on the same cores.
   alike:      one folder and file system, everything durable before the answer, connections stay open, the other side
-              idle and its queue empty, disks synced between turns. Our worker is stopped, so nothing is sent meanwhile.
+              idle and its queue empty, disks synced between turns. Our worker is stopped, so nothing is sent meanwhile;
+              with --log its part that writes the log works beside, and our turn ends when every record has its place in a
+              signed checkpoint.
 """
 
 
@@ -87,11 +91,51 @@ def load_service(service: Served, body: Path, seconds: float) -> Answers:
     return Answers(**json.loads(result[1]))
 
 
-def timed(root: int, load_it: Callable[[], tuple[int, float]]) -> Turn:
-    """A turn of the side whose processes stand below `root`; `load_it` gives mails accepted and seconds taken."""
-    before = cpu_seconds(root), machine_seconds(), resource.getrusage(resource.RUSAGE_CHILDREN)
+class LogWriter:
+    """The log's writer as a process beside the service."""
+
+    def __init__(self, service: Served) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("log_beside.py"))]
+        self._process = subprocess.Popen(
+            command,
+            env=service.environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._said()
+        self.pid, self.added = self._process.pid, list[int]()
+
+    def _said(self) -> str:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        assert line, "the log's writer has ended"
+        return line
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(line)
+        self._process.stdin.flush()
+
+    @contextmanager
+    def beside(self) -> Generator[None]:
+        """What is accepted within has its place in the log at the end."""
+        self._say("go\n")
+        yield
+        self._say("enough\n")
+        self.added.append(int(self._said()))
+
+    def end(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(60)
+
+
+def timed(roots: list[int], load_it: Callable[[], tuple[int, float]]) -> Turn:
+    """A turn of the side whose processes stand below `roots`; `load_it` gives mails accepted and seconds taken."""
+    before = sum(map(cpu_seconds, roots)), machine_seconds(), resource.getrusage(resource.RUSAGE_CHILDREN)
     accepted, seconds = load_it()
-    own, machine = cpu_seconds(root) - before[0], machine_seconds() - before[1]
+    own, machine = sum(map(cpu_seconds, roots)) - before[0], machine_seconds() - before[1]
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     generator = after.ru_utime + after.ru_stime - before[2].ru_utime - before[2].ru_stime
     return Turn(accepted / seconds, own / accepted * 1000, max(0.0, machine - own - generator) / seconds)
@@ -100,8 +144,10 @@ def timed(root: int, load_it: Callable[[], tuple[int, float]]) -> Turn:
 class Contest:
     """The rounds; who begins changes each time, so that a machine that slows down favours nobody."""
 
-    def __init__(self, service: Served, postfix: Postfix, body: Path, seconds: float) -> None:
-        self._service, self._postfix, self._body, self._seconds = service, postfix, body, seconds
+    def __init__(
+        self, service: Served, postfix: Postfix, body: Path, seconds: float, log: LogWriter | None = None
+    ) -> None:
+        self._log, self._service, self._postfix, self._body, self._seconds = log, service, postfix, body, seconds
         self._messages = 300
         self.answers: list[Answers] = []
         self.turns: list[tuple[Turn, Turn]] = []
@@ -126,16 +172,18 @@ class Contest:
 
     def _own_turn(self) -> Turn:
         def load_it() -> tuple[int, float]:
-            seen = load_service(self._service, self._body, self._seconds)
+            began = time.monotonic()
+            with self._log.beside() if self._log else nullcontext():
+                seen = load_service(self._service, self._body, self._seconds)
             self.answers.append(seen)
-            return seen.accepted, seen.seconds
+            return seen.accepted, time.monotonic() - began if self._log else seen.seconds
 
-        turn = timed(self._service.supervisor, load_it)
+        turn = timed([self._service.supervisor] + ([self._log.pid] if self._log else []), load_it)
         os.sync()  # what is still to be written must not fall into the other's turn
         return turn
 
     def _postfix_turn(self) -> Turn:
-        turn = timed(self._postfix.master, self._load_postfix)
+        turn = timed([self._postfix.master], self._load_postfix)
         self._messages = max(100, int(turn.rate * self._seconds))
         self._postfix.wait_until_empty()
         os.sync()
@@ -192,18 +240,22 @@ async def _check_sample(service: Served, connection: Connection, content: bytes)
     reader.close()
 
 
-def run(folder: Path, rounds: int, seconds: float) -> None:
+def run(folder: Path, rounds: int, seconds: float, *, has_log: bool) -> None:
     attachment = pdf(ATTACHMENT)
     body = folder / "body.json"
     body.write_bytes(send_body(attachment))
     (folder / "postfix").mkdir()
     with served(folder) as service, running_postfix(folder / "postfix", free_port()) as postfix:
         print(f"Postfix {postfix.version}; {file_system(folder)}; {os.cpu_count()} cores; load at the start {load()}")
-        contest = Contest(service, postfix, body, seconds)
+        log = LogWriter(service) if has_log else None
+        contest = Contest(service, postfix, body, seconds, log)
         contest.warm_up()
         for number in range(rounds):
             contest.round(number)
         accepted = sum(seen.accepted for seen in contest.answers)
+        if log:
+            log.end()
+            print(f"in the log, by turn: {log.added}")
         print("checked:", asyncio.run(check(service, accepted, TEXT.encode() + attachment)))
     print(f"\n{result(contest.turns)}")
     print(DIFFERENCES)
@@ -214,12 +266,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6, help="of each side in each round")
     parser.add_argument("--folder", type=Path, help="where to make the throw-away folder; decides the disk")
+    parser.add_argument("--log", action="store_true", help="the log's writer works beside, until nothing waits")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("wrk is missing; `script/bench accept` installs it")
     end_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="sealpost-bench-", dir=options.folder) as folder:
-        run(Path(folder), options.rounds, options.seconds)
+        run(Path(folder), options.rounds, options.seconds, has_log=options.log)
 
 
 if __name__ == "__main__":

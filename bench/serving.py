@@ -32,12 +32,15 @@ STARTS_WITHIN = 90
 
 @dataclass(frozen=True)
 class Served:
-    """The service as it runs: settings, a bearer token, process numbers of the supervisor and of the web processes."""
+    """The service as it runs: settings, a bearer token, process numbers of the supervisor and of the web processes, and
+    the environment that further processes of it need.
+    """
 
     settings: Settings
     token: str
     supervisor: int
     processes: list[int]
+    environment: dict[str, str]
 
 
 @contextmanager
@@ -61,7 +64,7 @@ def served(folder: Path) -> Generator[Served]:
     try:
         _wait_until_it_answers(process, port, log)
         token = _token(port, *_founded(environment))
-        yield Served(settings, token, process.pid, _web_processes(process.pid))
+        yield Served(settings, token, process.pid, _web_processes(process.pid), environment)
     finally:
         process.terminate()
         process.wait(60)

@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import AsyncGenerator, Callable
@@ -40,6 +41,7 @@ from sealpost.usecases.handover import opened
 from sealpost.usecases.reads.tickets import Visible
 from sealpost.usecases.reads.trust import trust_folder
 from sealpost.usecases.restore import Restored
+from sealpost.usecases.rotate import rotate_key
 from sealpost.usecases.service import Service
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.usecases.submit import Submitter
@@ -340,6 +342,88 @@ async def test_keys_of_another_backup_are_refused(site: Site, empty: Settings) -
     assert restoring.choose(first.folder, site.keys).keys == first.keys
     with pytest.raises(BackupRefused, match="does not belong"):
         await site.put_back(empty, Made(first.keys, first.keys, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_early"),
+    [
+        ("content-1.key", True),
+        ("mail-1.key", True),
+        ("evidence/pdf-seal-1.key.pem", True),
+        ("evidence/log-mldsa44-1.key.pem", True),
+        ("evidence/root-1.key.pem", False),
+        ("evidence/root-1.cert.pem", False),
+    ],
+)
+async def test_no_key_is_made_in_the_place_of_a_missing_one(
+    site: Site, empty: Settings, name: str, *, is_early: bool
+) -> None:
+    token = await site.accepted()
+    before = await bundle(site.world.service, site.world.alice, token)
+    lost = (site.settings.keys / name).read_bytes()
+    (site.settings.keys / name).unlink()
+    made = await site.back_up()
+    for _ in range(2):
+        with pytest.raises(BackupRefused, match=f"the key file {re.escape(name)} is missing"):
+            await site.put_back(empty, made)
+        assert empty.data.exists() != is_early, "nothing was touched, or only what the same command goes on with"
+        assert not (empty.keys / name).exists()
+    put(empty.keys / name, lost)
+    await site.put_back(empty, made)
+    async with reopened(empty, site.world.clock.at) as service:
+        assert await content_of(service, site.world.alice, token)
+        trust = trust_of(await trust_folder(service))
+        again = await bundle(service, site.world.alice, token)
+        for one_bundle in (before, again):
+            assert not [one for one in not_passed(verify(one_bundle, trust)) if one[0] == "FAIL"]
+
+
+def put(path: Path, octets: bytes) -> None:
+    """A key, as an operator puts one into a data folder."""
+    for folder in (path.parents[1], path.parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(octets)
+
+
+async def test_the_keys_of_every_log_are_needed(site: Site, empty: Settings) -> None:
+    """Those of an ended one, too: the trust folder has them."""
+    await site.accepted()
+    await rotate_key(site.world.service, "log-ed25519")
+    for number in (1, 2):
+        path = site.settings.keys / f"evidence/log-ed25519-{number}.key.pem"
+        away = path.rename(site.settings.data / "away")
+        made = await site.back_up()
+        away.rename(path)
+        for new_keys in (False, True):
+            with pytest.raises(BackupRefused, match=path.name):
+                await put_back(empty, made.folder, made.keys, new_keys=new_keys)
+        (empty.data / "restoring").unlink()
+        shutil.rmtree(empty.data)
+        await dropped(empty)
+
+
+async def dropped(settings: Settings) -> None:
+    """The database as it was before the restore."""
+    connection = await asyncpg.connect(settings.database_url)
+    await connection.execute("drop schema public cascade; create schema public")
+    await connection.close()
+
+
+async def test_keys_of_seals_can_be_given_up(site: Site, empty: Settings) -> None:
+    token = await site.accepted()
+    before = await bundle(site.world.service, site.world.alice, token)
+    for path in (site.settings.keys / "evidence").glob("*-seal-1.*"):
+        path.unlink()
+    made = await site.back_up()
+    with pytest.raises(BackupRefused, match="give --new-keys"):
+        await site.put_back(empty, made)
+    await put_back(empty, made.folder, made.keys, new_keys=True, clock=site.world.clock)
+    async with reopened(empty, site.world.clock.at) as service:
+        trust = trust_of(await trust_folder(service))
+        again = await bundle(service, site.world.alice, token)
+        for one_bundle in (before, again):
+            assert not [one for one in not_passed(verify(one_bundle, trust)) if one[0] == "FAIL"]
 
 
 async def test_only_into_what_is_empty(site: Site, empty: Settings, tmp_path: Path) -> None:

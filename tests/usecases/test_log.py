@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from datetime import timedelta
 from typing import Any
 
+import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sealpost.domain import seals
-from sealpost.domain.checkpoint import read_checkpoint
+from sealpost.domain.checkpoint import read_checkpoint, read_proof
 from sealpost.domain.errors import Unavailable
 from sealpost.domain.merkle import includes, is_consistent, leaf_hash
-from sealpost.domain.note import read
-from sealpost.domain.policy import read_policy
+from sealpost.domain.note import ED25519_COSIGNATURE, read, signature_line, verifier_key
+from sealpost.domain.policy import Policy, read_policy
 from sealpost.seal.jades import imprint_octets
-from sealpost.seal.notes import is_signed
-from sealpost.seal.signer import SigningFailed
-from sealpost.store import logs
+from sealpost.seal.key_files import FileSigner
+from sealpost.seal.notes import cosigned, is_signed
+from sealpost.seal.pki import rotate
+from sealpost.seal.signer import ED25519, SigningFailed
+from sealpost.seal.timestamps.client import TimestampClient
+from sealpost.seal.timestamps.local import LocalTsa, tsa_app
+from sealpost.store import logs, records
 from sealpost.store.logs import Log
 from sealpost.usecases.decide import decide
 from sealpost.usecases.extend_log import LogStopped, begin_log, entry_of, extend_log, is_due, log_keys
+from sealpost.usecases.reads.proofs import covered, proven
 from sealpost.usecases.reads.trust import trust_folder
 from sealpost.usecases.seals import seal_pending
-from sealpost.usecases.stamp import stamp_pending
+from sealpost.usecases.service import Service
+from sealpost.usecases.stamp import renew_newest, stamp_pending
 from sealpost.verifier.timestamps import check_token
 from tests.world import ACT, World
 
@@ -127,6 +136,116 @@ async def test_tokens_are_renewed_before_they_end(world: World) -> None:
     assert signed.token is not None
     (renewal,) = signed.renewals
     check_token(renewal, signed.note + signed.token, world.service.evidence.tsa_roots)
+
+
+class Counted:
+    """An authority that counts what it is asked, with the newest key of the installation's own."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.asked = world, 0
+
+    async def stamp(self, octets: bytes) -> bytes:
+        self.asked += 1
+        service = self.world.service
+        inside = httpx2.ASGITransport(app=tsa_app(LocalTsa(service.evidence.keys.signer("tsa"), self.world.clock)))
+        roots = service.evidence.tsa_roots
+        client = TimestampClient("https://tsa.example/", roots, clock=self.world.clock, transport=inside)
+        try:
+            return await client.stamp(octets)
+        finally:
+            await client.close()
+
+
+def counted(world: World) -> tuple[Service, Counted]:
+    stamper: Any = Counted(world)
+    return dataclasses.replace(
+        world.service, evidence=dataclasses.replace(world.service.evidence, stamper=stamper)
+    ), stamper
+
+
+async def test_an_idle_log_renews_its_tokens(world: World) -> None:
+    """The authority has a newer certificate, and no record comes that would show it."""
+    for _ in range(2):
+        await world.send()
+        await extend_log(world.service)
+        await stamp_pending(world.service)
+    service, stamper = counted(world)
+    assert await renew_newest(service) == 0
+    assert stamper.asked == 0, "the end is far"
+    world.clock.advance(days=1010)
+    assert await renew_newest(service) == 0
+    assert stamper.asked == 1, "a token by the same certificate would gain nothing"
+    rotate(service.evidence.keys, "tsa", service.issuer, world.clock.now())
+    assert await stamp_pending(service) == 0
+    assert await renew_newest(service) == 1
+    assert await renew_newest(service) == 0
+    assert await stamp_pending(service) == 1, "now the older one's, too"
+    assert stamper.asked == 3
+    ends = [row[0] for row in await service.pool.fetch("select token_until from checkpoints")]
+    assert min(ends) > world.clock.now() + timedelta(days=90)
+    signed = await logs.newest_signed(service.pool, (await newest(world)).id)
+    assert signed is not None
+    (renewal,) = signed.renewals
+    check_token(renewal, (signed.note or b"") + (signed.token or b""), service.evidence.tsa_roots)
+
+
+def ed25519() -> FileSigner:
+    key = Ed25519PrivateKey.generate()
+    return FileSigner("witness", 1, ED25519, key.public_key().public_bytes_raw(), (), None, key)
+
+
+WITNESSES = {name: ed25519() for name in ("bob", "charlie", "dora")}
+
+
+def policy_of(least: int) -> Policy:
+    """The three, of whom so many must have seen a checkpoint; 0: none must."""
+    lines = [
+        f"witness {name} {verifier_key(f'{name}.example/w', ED25519_COSIGNATURE, one.public_key)}"
+        for name, one in WITNESSES.items()
+    ]
+    quorum = "some" if least else "none"
+    return read_policy("\n".join([*lines, f"group some {least or 1} bob charlie dora", f"quorum {quorum}", ""]))
+
+
+async def cosign(world: World, size: int, signers: dict[str, FileSigner]) -> None:
+    tree = await newest(world)
+    settled = await logs.settled_at(world.service.pool, tree.id, size)
+    assert settled is not None
+    checkpoint = read_checkpoint(read(settled.note or b"").text)
+    made = [cosigned(checkpoint, one, f"{name}.example/w", world.clock.now()) for name, one in signers.items()]
+    await logs.keep_cosigned(world.service.pool, tree.id, size, "".join(map(signature_line, made)).encode())
+
+
+async def chosen(world: World, token: str, policy: Policy | None) -> set[int]:
+    """The sizes that a ticket's proofs are of; its checkpoints are the same ones."""
+    evidence = dataclasses.replace(world.service.evidence, policy=policy)
+    service = dataclasses.replace(world.service, evidence=evidence)
+    ticket = await service.pool.fetchval("select id from tickets where token = $1", token)
+    found = await proven(service, await covered(service.pool, await records.with_seals(service.pool, ticket)))
+    notes = [read(read_proof(one.proof or b"").checkpoint) for one in found.records]
+    sizes = {read_checkpoint(note.text).size for note in notes}
+    assert sizes == {one.size for one in found.checkpoints}
+    return sizes
+
+
+async def test_a_proof_is_of_the_first_checkpoint_that_enough_witnesses_saw(world: World) -> None:
+    tokens = list[str]()
+    for _ in range(5):
+        tokens.append(await world.send())
+        await extend_log(world.service)
+        await stamp_pending(world.service)
+    assert await chosen(world, tokens[0], policy_of(2)) == {4}, "nobody has seen any: the first"
+    bob, charlie = ({name: WITNESSES[name]} for name in ("bob", "charlie"))
+    await cosign(world, 7, bob)
+    await cosign(world, 10, bob | {"charlie": ed25519()})  # by a key that the policy does not name any more
+    await cosign(world, 13, bob | charlie)
+    await cosign(world, 16, bob | charlie)
+    sizes = {least: await chosen(world, tokens[0], policy_of(least)) for least in (0, 1, 2, 3)}
+    assert sizes == {0: {7}, 1: {7}, 2: {13}, 3: {4}}
+    assert await chosen(world, tokens[0], None) == {4}
+    assert [await chosen(world, one, policy_of(2)) for one in tokens[1:]] == [{13}, {13}, {13}, {16}]
+    await world.service.pool.execute("update checkpoints set token = null where size = 13")
+    assert await chosen(world, tokens[0], policy_of(2)) == {16}, "without a time stamp it would prove less"
 
 
 async def test_a_busy_log_waits_for_more(world: World) -> None:

@@ -227,6 +227,7 @@ def container_tricks(world: World, good: bytes) -> Iterator[Case]:
     yield "p7s with two time tokens", lambda: _p7s(whole, seal, _with_two_tokens)
     yield "p7s with two signers", lambda: _p7s(whole, seal, _with_two_signers)
     yield "p7s with content", lambda: _p7s(whole, seal, _with_content(listed))
+    yield "p7s with an empty content", lambda: _p7s(whole, seal, _with_content(b""))
     yield "p7s with a list of revoked", lambda: _p7s(whole, seal, _with_revoked(world))
     yield "p7s in BER", lambda: zipped(replaced(whole, names.SIGNATURE, b"\x30\x80" + _inner(seal) + b"\0\0"))
     yield "list with a line twice", lambda: _relisted(world, whole, _doubled)

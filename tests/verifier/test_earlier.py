@@ -55,6 +55,11 @@ def test_a_history_made_anew_is_found(world: World, good: bytes, trust: Trust) -
 def test_other_receipts(world: World, good: bytes, trust: Trust) -> None:
     other = bundled(world, plan(world, entries(world, token="K.Another")))
     assert worst(good, trust, [other]) == {"earlier.other"}
+    # A proof does not say whose entry it is of: another ticket's looks like that of a record that was taken out.
+    assert worst(good, trust, [dict(members_of(other))["proofs/001.tlog-proof"]]) <= {
+        "earlier.unplaced",
+        "earlier.fork",
+    }
     assert worst(good, trust, [b"rubbish"]) == {"earlier.malformed"}
     assert worst(good, trust, [b"c2sp.org/tlog-proof@v1\nrubbish"]) == {"earlier.malformed"}
 

@@ -23,7 +23,7 @@ from sealpost.verifier.report import Report, Unusable
 from sealpost.verifier.trust import Trust, read_trust, trust_of
 from sealpost.verifier.verify import verify
 from tests.verifier.lives import LIFE, START, WITNESS, Plan, World, bundled, entries, issuer, plan, whole_bundle
-from tests.verifier.tampering import members_of, replaced, zipped
+from tests.verifier.tampering import cases, members_of, replaced, zipped
 
 
 def verdicts(report: Report) -> dict[str, str]:
@@ -125,6 +125,20 @@ def test_a_second_log_of_a_year(tmp_path: Path) -> None:
     made = plan(moved)
     named = replace(made, checkpoints=tuple(replace(one, log="2026-2") for one in made.checkpoints))
     assert verify(bundled(moved, named), moved.trust()).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["２０２６", "20_26", "-2026", "٢٠٢٦", "2026-２", "20260", "2026-00001"])
+def test_a_log_whose_name_is_no_number(tmp_path: Path, name: str) -> None:
+    """`int` takes more than the digits of ASCII; which log comes first must not hang on that."""
+    found = World(tmp_path / "keys", origin=f"log.sealpost.example/log/{name}")
+    failed = codes(verify(whole_bundle(found), found.trust()), "FAIL")
+    assert {"log.several", "order.malformed"} <= failed
+
+
+def test_a_seal_with_a_content_of_no_octets(world: World, right: Plan, good: bytes, trust: Trust) -> None:
+    """It is detached, or it is not: two readers must not differ on what it is over."""
+    made = dict(cases(world, right, good))["p7s with an empty content"]()
+    assert codes(verify(made, trust), "FAIL") == {"container.malformed"}
 
 
 def test_a_decision_without_its_own_time_is_not_proven(world: World, trust: Trust) -> None:

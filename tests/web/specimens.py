@@ -144,7 +144,7 @@ def listed(chosen: dict[str, str], page: TicketPage) -> dict[str, Any]:
 
 def pages(language: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name, template and context of every page in every state."""
-    for kind in (400, 403, 404, 405, 413, 500, 503):
+    for kind in (400, 403, 404, 405, 413, 429, 500, 503):
         yield f"failure {kind}", "failure.html", {"kind": kind, "reference": "0198" if kind == 500 else ""}
     yield from _pickup(language)
     yield from _sender()

@@ -8,9 +8,11 @@ import io
 import shutil
 import time
 import zipfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import httpx2
 import pytest
@@ -18,12 +20,14 @@ import pytest
 from sealpost.domain.checkpoint import read_checkpoint
 from sealpost.domain.errors import Unavailable
 from sealpost.domain.note import read
+from sealpost.seal.timestamps.client import TimestampClient
 from sealpost.store.tickets import Visible
 from sealpost.usecases import gather
 from sealpost.usecases.decide import decide
 from sealpost.usecases.extend_log import begin_log, extend_log
 from sealpost.usecases.seals import seal_pending
 from sealpost.usecases.stamp import stamp_pending
+from sealpost.usecases.throttle import BUNDLES, Throttle
 from sealpost.verifier.audit import audit_log
 from sealpost.verifier.trust import trust_of
 from sealpost.verifier.verify import verify
@@ -195,20 +199,18 @@ async def test_without_its_first_log_everything_else_goes_on(at: Site) -> None:
 
 
 async def test_readers_who_leave_keep_no_place(at: Site) -> None:
-    """More than may be open at once: some only ask for the head, some are gone before the first octet."""
+    """More than may be open at once, gone before the first octet."""
     token = await at.send()
     address = f"/webservice/evidence/?ticket_token={token}"
     async with at.client() as client:
-        for _ in range(gather.OPEN // 2 + 2):
-            assert (await client.head(address, headers=at.alice_basic)).status_code == 200
         host, port = at.base_url.removeprefix("http://").split(":")
         lines = [f"GET {address} HTTP/1.1", f"Host: {host}:{port}", f"Authorization: {at.alice_basic['Authorization']}"]
-        for _ in range(gather.OPEN // 2 + 2):
-            _, writer = await asyncio.open_connection(host, int(port))
-            writer.write("\r\n".join([*lines, "", ""]).encode())
-            await writer.drain()
-            writer.transport.abort()
-        for _ in range(2):
+        for _ in range(3):
+            for _ in range(gather.OPEN // 2):
+                _, writer = await asyncio.open_connection(host, int(port))
+                writer.write("\r\n".join([*lines, "", ""]).encode())
+                await writer.drain()
+                writer.transport.abort()
             assert (await client.get(address, headers=at.alice_basic)).status_code == 200
 
 
@@ -235,6 +237,103 @@ async def test_a_slow_reader_keeps_nobody_waiting(at: Site) -> None:
         assert not gather.AT_ONCE.locked()
         for one in open_ones:
             await one.__aexit__(None, None, None)
+
+
+answers: ContextVar[Iterator[int] | None] = ContextVar("answers", default=None)
+"""One for each time that the authority answers whoever asks from here, before it hangs; None: it never hangs."""
+
+
+@pytest.mark.parametrize("answered", [0, 1])
+async def test_an_authority_that_hangs_blocks_no_other_bundle(
+    at: Site, monkeypatch: pytest.MonkeyPatch, answered: int
+) -> None:
+    """More bundles than are worked on at once wait for it, for their first token or their second."""
+    token = await at.send()
+    stamp, waiting = TimestampClient.stamp, asyncio.Semaphore(0)
+
+    async def hanging(stamper: TimestampClient, octets: bytes) -> bytes:
+        left = answers.get()
+        if left is not None and next(left, None) is None:
+            waiting.release()
+            await asyncio.Event().wait()
+        return await stamp(stamper, octets)
+
+    async def make(left: Iterator[int] | None) -> None:
+        answers.set(left)
+        async with gather.for_sender(at.world.service, Visible(at.world.alice), token, "en"):
+            pass
+
+    monkeypatch.setattr(TimestampClient, "stamp", hanging)
+    free = gather.AT_ONCE._value
+    hung = [asyncio.create_task(make(iter(range(answered)))) for _ in range(free + 1)]
+    try:
+        async with asyncio.timeout(20):
+            for _ in hung:
+                await waiting.acquire()
+            await asyncio.create_task(make(None))
+    finally:
+        for task in hung:
+            task.cancel()
+        await asyncio.gather(*hung, return_exceptions=True)
+    assert (gather.AT_ONCE._value, gather._open._value) == (free, gather.OPEN)
+
+
+async def test_bob_has_no_bundles_made_without_end(at: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    token = await at.send()
+    secret = at.world.secret()
+    await decide(at.world.service, token, [secret], "refused", "", ACT)
+    async with at.client(headers={"Accept-Language": "nl"}) as client:
+        assert (await client.get(f"/p/{secret}")).status_code == 303
+        for _ in range(9):
+            assert at.world.service.throttle.bundle("recipient", token) == 0
+        assert (await client.post(f"/pickup/{token}/evidence")).status_code == 200
+        answer = await client.post(f"/pickup/{token}/evidence")
+        assert (answer.status_code, answer.headers["content-type"]) == (429, "text/html; charset=utf-8")
+        assert 800 < int(answer.headers["retry-after"]) <= 900
+        assert "kwartier" in answer.text
+        await at.sign_in(client)
+        assert (await client.get(f"/dashboard/evidence/{token}")).status_code == 200, "Alice is counted by herself"
+    assert "evidence throttled" in "".join(capfd.readouterr())
+
+
+async def test_who_has_no_link_uses_nothing_up(at: Site) -> None:
+    token = await at.send()
+    secret = at.world.secret()
+    await decide(at.world.service, token, [secret], "refused", "", ACT)
+    async with at.client() as charlie, at.client() as bob:
+        for _ in range(BUNDLES["recipient"].amount + 1):
+            assert (await charlie.post(f"/pickup/{token}/evidence")).status_code == 404
+        assert (await bob.get(f"/p/{secret}")).status_code == 303
+        assert (await bob.post(f"/pickup/{token}/evidence")).status_code == 200
+
+
+async def test_alice_has_no_bundles_made_without_end(at: Site) -> None:
+    token = await at.send()
+    async with at.client() as client:
+        await at.sign_in(client)
+        for _ in range(59):
+            assert at.world.service.throttle.bundle("person", str(at.world.alice_user)) == 0
+        assert (await client.get(f"/dashboard/evidence/{token}")).status_code == 200
+        answer = await client.get(f"/dashboard/evidence/{token}")
+        assert (answer.status_code, "retry-after" in answer.headers) == (429, True)
+        answer = await client.get(f"/webservice/evidence/?ticket_token={token}", headers=at.alice_basic)
+        assert (answer.status_code, answer.headers["quota-used"]) == (200, "2"), "a program has its quota"
+
+
+@pytest.mark.parametrize("kind", ["recipient", "person"])
+def test_after_the_time_that_is_told_there_is_another(
+    monkeypatch: pytest.MonkeyPatch, kind: Literal["recipient", "person"]
+) -> None:
+    throttle = Throttle()
+    assert [throttle.bundle(kind, "a") for _ in range(BUNDLES[kind].amount)] == [0] * BUNDLES[kind].amount
+    seconds, now = throttle.bundle(kind, "a"), time.time()
+    assert 890 < seconds <= 900
+    assert throttle.bundle(kind, "b") == 0
+    with monkeypatch.context() as later:
+        later.setattr(time, "time", lambda: now + seconds - 2)
+        assert throttle.bundle(kind, "a") in {1, 2}
+        later.setattr(time, "time", lambda: now + seconds)
+        assert throttle.bundle(kind, "a") == 0
 
 
 async def test_the_log_is_public(at: Site, tmp_path: Path) -> None:
@@ -307,3 +406,12 @@ async def test_the_verifier_s_page_runs_only_its_own_script(at: Site) -> None:
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert "connect-src" not in policy or "connect-src 'none'" in policy
+
+
+async def test_head_makes_no_bundle(at: Site) -> None:
+    """Whoever only wants the headers does not have a bundle made and stamped (RFC 9110, 9.3.2 leaves it to us)."""
+    async with at.client() as client:
+        token = await at.world.send()
+        for path in (f"/webservice/evidence/?ticket_token={token}", f"/dashboard/evidence/{token}"):
+            answer = await client.head(path, headers=at.alice_basic)
+            assert (answer.status_code, answer.headers["allow"]) == (405, "GET")

@@ -13,7 +13,7 @@ from typing import Any
 
 from sealpost.access import access_log
 from sealpost.access.envelope import Answer, envelope, log_fault
-from sealpost.access.refusals import Disconnected, TooSlow
+from sealpost.access.refusals import Disconnected, MethodNotAllowed, TooSlow
 from sealpost.access.request_head import check_head
 from sealpost.access.request_id import assign
 from sealpost.domain.errors import InvalidInput, TooLarge
@@ -28,6 +28,8 @@ Headers = Iterable[tuple[bytes, bytes]]
 Told = Callable[[Scope], Headers]
 
 API_VERSION = (b"api-version", b"1")
+HEAD = "sealpost.head"
+"""In the scope of a GET that was a HEAD."""
 SMALL_BODY = 65_536
 BODY_SECONDS = 60.0  # longest time for a small body; apps that take large ones watch over them themselves
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
@@ -73,6 +75,16 @@ class Edge:
         await exchange.run(self._app, self._failure)
 
 
+def refuse_head(scope: Scope) -> None:
+    """For what is too costly to be made for its headers alone.
+
+    Raises:
+        MethodNotAllowed: it was asked for with HEAD.
+    """
+    if HEAD in scope:
+        raise MethodNotAllowed("GET")
+
+
 class Exchange:
     """One request and its answer, as the app below sees them."""
 
@@ -85,8 +97,8 @@ class Exchange:
         self._whole = self._gone = self._started = self._closing = False
         self._status = access_log.GONE
         self._waiting: Message | None = None
-        # HEAD is GET whose body is left out (RFC 9110, section 9.3.2), for every address.
-        self._scope: Scope = {**scope, "method": "GET"} if self._head else scope
+        # HEAD is GET whose body is left out (RFC 9110, section 9.3.2), for every address that does not refuse it.
+        self._scope: Scope = {**scope, "method": "GET", HEAD: True} if self._head else scope
         self._id = assign(self._scope)
 
     async def run(self, app: App, failure: Failure) -> None:

@@ -81,5 +81,18 @@ class QuotaExceeded(Refusal):
         )
 
 
+class TooOften(Refusal):
+    """Somebody has costly things made faster than anybody needs them (RFC 6585, section 4).
+
+    Args:
+        seconds: until it may be tried again.
+    """
+
+    status = 429
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("too many in a short time", ((b"retry-after", str(seconds).encode()),))
+
+
 class Disconnected(Exception):
     """The caller went away before the request was whole: there is nobody to answer, and nothing is stored."""

@@ -7,6 +7,7 @@ from litestar.response import Stream
 
 from sealpost.access.callers import authenticated
 from sealpost.access.forms import query
+from sealpost.access.middleware import refuse_head
 from sealpost.api.answers import NO_STORE, ApiRequest, Serving
 from sealpost.domain.errors import InvalidInput, NotFound
 from sealpost.domain.ids import is_ticket_token
@@ -27,11 +28,13 @@ async def evidence(request: ApiRequest, service: Serving) -> Stream:
         service: the parts.
 
     Raises:
+        MethodNotAllowed: a HEAD, which would have a bundle made for its length alone.
         Unauthenticated: no or wrong credentials.
         InvalidInput: without a ticket.
         NotFound: no such ticket, or not the caller's; nothing tells which.
         Unavailable: it cannot be put together now.
     """
+    refuse_head(request.scope)
     caller = await authenticated(service, request.scope)
     asked = query(request.scope["query_string"])
     token = asked.get("ticket_token", "")

@@ -32,6 +32,7 @@ from sealpost.cli.backup_files import (
     require_whole,
     sync,
 )
+from sealpost.cli.restored_keys import require_known, require_purposes
 from sealpost.cli.running import run, set_up_logs
 from sealpost.clock import Clock
 from sealpost.content.erasure_list import NAME as ERASURES
@@ -68,10 +69,11 @@ def restore(
     log: Annotated[
         str, typer.Option(help="name of the log that begins, as 2026-7; empty: the year's next free number")
     ] = "",
+    new_keys: Annotated[bool, typer.Option("--new-keys", help="make new keys for seals whose key is lost")] = False,
 ) -> None:
     """Restore a backup into an empty installation (SEALPOST_DATA, DATABASE_URL); stop every other process first."""
     set_up_logs(pretty=sys.stderr.isatty())
-    done = run(put_back(read_settings(), folder, keys, erasures, log))
+    done = run(put_back(read_settings(), folder, keys, erasures, log, new_keys=new_keys))
     print(f"restored; erased again: {done.erased}; the log goes on as {done.log}")
 
 
@@ -82,6 +84,7 @@ async def put_back(
     erasures: Path | None = None,
     log: str = "",
     *,
+    new_keys: bool = False,
     clock: Clock | None = None,
 ) -> Restored:
     """Restores a backup; after a crash the same call goes on.
@@ -92,15 +95,18 @@ async def put_back(
         keys: its keys, or the folder that has them.
         erasures: another erasure list.
         log: name of the log that begins.
+        new_keys: keys of seals that are nowhere any more are made new.
         clock: another clock than the system's (tests).
 
     Raises:
-        BackupRefused: not a whole backup, or the installation is not empty.
+        BackupRefused: not a whole backup, a key is missing, or the installation is not empty.
         DumpFailed: the database could not be read in; it is still empty.
         ErasuresDamaged: a file that is no erasure list.
         InvalidInput, Unavailable: see `usecases.restore`.
     """
     chosen = await asyncio.to_thread(choose, folder, keys)
+    copied_keys = set(chosen.keys_manifest.files)
+    require_purposes(settings, copied_keys, has_log=bool(_logs(chosen)), new_keys=new_keys)
     listed = await asyncio.to_thread(_all_erasures, settings, chosen, erasures)
     if not settings.database_url:
         make_folder(settings.data.absolute(), server_account())
@@ -109,6 +115,8 @@ async def put_back(
         try:
             await _restore_parts(settings, chosen, listed, dsn, connection)
             await bootstrap.migrate(dsn)
+            # Before the service opens, which would make what is missing; the mark stays, so the command can be repeated.
+            await require_known(settings, connection)
             async with bootstrap.opened(settings, dsn, clock=clock) as service:
                 done = await settle(service, chosen.manifest.made, log)
         finally:

@@ -219,7 +219,7 @@ async def unstamped(runner: Runner, limit: int) -> list[Settled]:
 async def ending(runner: Runner, since: datetime, before: datetime, limit: int) -> list[Settled]:
     """Checkpoints whose newest token's certificate will end before a time, and for which there are better ones by now.
 
-    The authority shows its newer certificate with the next checkpoint; before that a renewal would gain nothing.
+    The authority shows its newer certificate with the next checkpoint, or where `last_to_end` is asked for.
     """
     rows = await runner.fetch(
         f"""select {_SETTLED} from checkpoints where token_until > $1 and token_until < $2
@@ -228,6 +228,17 @@ async def ending(runner: Runner, since: datetime, before: datetime, limit: int) 
         since, before, limit,
     )  # fmt: skip
     return [_settled(row) for row in rows]
+
+
+async def last_to_end(runner: Runner, since: datetime, before: datetime) -> tuple[Settled, datetime] | None:
+    """The newest checkpoint of those whose token's certificate ends last of all, if it ends in a span, and when."""
+    row = await runner.fetchrow(
+        f"""select {_SETTLED}, token_until from checkpoints
+            where token_until = (select max(token_until) from checkpoints) and token_until > $1 and token_until < $2
+            order by log_id desc, size desc limit 1""",
+        since, before,
+    )  # fmt: skip
+    return (_settled(row), row["token_until"]) if row else None
 
 
 async def newest_signed(runner: Runner, log_id: int) -> Settled | None:
@@ -240,12 +251,28 @@ async def newest_signed(runner: Runner, log_id: int) -> Settled | None:
 
 
 async def covering(runner: Runner, log_id: int, index: int) -> Settled | None:
-    """The checkpoint that best proves a place: of the next hundred the first that is stamped and cosigned, or stamped."""
+    """The first checkpoint that proves a place: of the next hundred the first that is stamped, else the first of all."""
     row = await runner.fetchrow(
         f"""select {_SETTLED} from (select * from checkpoints where log_id = $1 and size > $2 and note is not null
-            order by size limit 100) as next order by token is null, cosigned = '', size limit 1""",
+            order by size limit 100) as next order by token is null, size limit 1""",
         log_id, index,
     )  # fmt: skip
+    return _settled(row) if row else None
+
+
+async def cosigned_after(runner: Runner, first: Settled) -> list[tuple[int, bytes]]:
+    """Size and witnesses' lines of the next hundred checkpoints that have some, and a token if the first has one."""
+    rows = await runner.fetch(
+        """select size, cosigned from (select * from checkpoints where log_id = $1 and size > $2 and note is not null
+           order by size limit 100) as next where cosigned <> '' and (token is not null or not $3) order by size""",
+        first.log_id, first.size, first.token is not None,
+    )  # fmt: skip
+    return [(row[0], row[1]) for row in rows]
+
+
+async def settled_at(runner: Runner, log_id: int, size: int) -> Settled | None:
+    """The checkpoint of a size."""
+    row = await runner.fetchrow(f"select {_SETTLED} from checkpoints where log_id = $1 and size = $2", log_id, size)
     return _settled(row) if row else None
 
 

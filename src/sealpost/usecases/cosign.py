@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from sealpost.domain.errors import Unavailable
-from sealpost.domain.note import Signature, read, signature_line
+from sealpost.domain.note import Signature, key_id, read, signature_line
 from sealpost.domain.policy import Policy
 from sealpost.seal.log.folder import LogDamaged
 from sealpost.store import logs
@@ -31,8 +32,8 @@ async def _cosigned(service: Service) -> int:
     newest = await logs.newest_signed(service.pool, tree.id) if tree else None
     if policy is None or tree is None or newest is None or newest.note is None:
         return 0
-    have = _lines(newest)
-    if _is_met(policy, have):
+    have = lines_of(newest)
+    if is_met(policy, have):
         return 0
     folder, size, note = service.evidence.log(tree.name), newest.size, newest.note
 
@@ -51,14 +52,14 @@ async def _cosigned(service: Service) -> int:
         # A crash before this leaves the checkpoint without these lines in the folder; proofs have them.
         await asyncio.to_thread(folder.publish, note + lines)
     disagreeing = service.evidence.witnesses.disagreeing
-    if disagreeing and not _is_met(policy, [*have, *new]):
+    if disagreeing and not is_met(policy, [*have, *new]):
         raise Unavailable(
             f"{', '.join(disagreeing)} knows another tree of the log {tree.name}: was it put back from a copy?"
         )
     return len(new)
 
 
-def _lines(settled: Settled) -> list[Signature]:
+def lines_of(settled: Settled) -> list[Signature]:
     """The witnesses' lines that a checkpoint has already."""
     if not settled.cosigned or settled.note is None:
         return []
@@ -66,9 +67,15 @@ def _lines(settled: Settled) -> list[Signature]:
     return list(read(settled.note + settled.cosigned).signatures[own:])
 
 
-def _is_met(policy: Policy, lines: list[Signature]) -> bool:
-    """Whether the quorum is met; without one every line counts, so one is enough."""
+def is_met(policy: Policy, lines: Sequence[Signature]) -> bool:
+    """Whether the quorum is met; without one every line counts, so one is enough.
+
+    Args:
+        policy: of today; lines by keys that it names no longer count for nothing, as they do for whoever verifies.
+        lines: checked when they came.
+    """
     if policy.quorum is None:
         return bool(lines) or not policy.witnesses
-    names = {one.name for one in lines}
-    return policy.is_met({one.label for one in policy.witnesses if one.name in names})
+    keys = {(one.name, one.key_id) for one in lines}
+    seen = [one for one in policy.witnesses if (one.name, key_id(one.name, one.kind, one.key)) in keys]
+    return policy.is_met({one.label for one in seen})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -22,7 +22,6 @@ from sealpost.seal.certificate.pades import sealed
 from sealpost.seal.key_files import KeysRefused
 from sealpost.seal.log.folder import LogDamaged
 from sealpost.seal.signer import SigningFailed
-from sealpost.seal.timestamps.client import Stamper
 from sealpost.store import links, mails, records, tickets
 from sealpost.store.pool import Connection
 from sealpost.store.tickets import Ticket, Visible
@@ -40,7 +39,11 @@ from sealpost.usecases.web_act import WebAct, web
 OPEN = 32
 """Bundles that may be on their way out in this process: their files take room on the disk."""
 AT_ONCE = asyncio.Semaphore(2)
-"""Bundles that are being made in this process: each takes a tenth of a second of CPU and may hold its contents."""
+"""Bundles that are worked on in this process: each takes a tenth of a second of CPU and may hold its contents.
+
+Held neither while the time stamp authority is asked nor while a bundle is given out: a slow one of either would keep
+all others waiting.
+"""
 
 
 _open = asyncio.Semaphore(OPEN)
@@ -160,21 +163,26 @@ async def _bundle(service: Service, gathered: Gathered, language: str, *, with_c
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(_open)
         try:
-            async with AT_ONCE:  # not while it is given out: a slow reader would keep the others waiting
-                parts = await _parts(service, gathered, language, stamper, with_content=with_content)
-                signer, now = service.evidence.signer("pdf-seal"), service.clock.now()
-                bundle = await stack.enter_async_context(
-                    prepared(parts, signer, stamper.stamp, now, service.spool_folder)
-                )
+            signer = service.evidence.signer("pdf-seal")
+            async with AT_ONCE:
+                parts = await _parts(service, gathered, language, with_content=with_content)
+            pdf = await sealed(parts.certificate, signer, stamper.stamp, service.clock.now())
+            made = prepared(
+                replace(parts, certificate=pdf),
+                signer,
+                stamper.stamp,
+                service.clock.now(),
+                service.spool_folder,
+                AT_ONCE,
+            )
+            bundle = await stack.enter_async_context(made)
         except (SigningFailed, KeysRefused, LogDamaged, ContentUnavailable, OSError) as error:
             raise Unavailable(f"the evidence cannot be put together: {error}") from error
         yield bundle
 
 
-async def _parts(
-    service: Service, gathered: Gathered, language: str, stamper: Stamper, *, with_content: bool
-) -> BundleParts:
-    signer = service.evidence.signer("pdf-seal")
+async def _parts(service: Service, gathered: Gathered, language: str, *, with_content: bool) -> BundleParts:
+    """All of it, with the certificate still unsealed."""
     made = await proven(service, gathered.covered)
     zone, url = ZoneInfo(gathered.ticket.zone), f"{service.face.base_url}/verify"
     pdf = await asyncio.to_thread(certificate, made.records, language=language, verify_url=url, zone=zone)
@@ -185,7 +193,7 @@ async def _parts(
         mails=_mails(service, gathered),
         contents=_contents(service, gathered.ticket) if with_content else [],
         trust=await keys_and_policy(service),
-        certificate=await sealed(pdf, signer, stamper.stamp, service.clock.now()),
+        certificate=pdf,
     )
 
 

@@ -51,6 +51,35 @@ async def _checkpoints(service: Service, stamper: Stamper) -> int:
     return len(found)
 
 
+async def renew_newest(service: Service) -> int | None:
+    """Asks whether the authority has a newer certificate by now, which an idle log's next checkpoint would not show soon.
+
+    For the worker, at most once a day while the end is near: a token that gains nothing is thrown away, and one that
+    gains something tells `stamp_pending` that the older checkpoints' tokens can be renewed as well.
+
+    Returns:
+        How many tokens came; None: another process is at it.
+
+    Raises:
+        Unavailable: the database or the authority is away.
+    """
+    return await as_writer(service, _renew_newest, logs.STAMPS) if service.evidence.stamper else 0
+
+
+async def _renew_newest(service: Service) -> int:
+    now, stamper = service.clock.now(), service.evidence.stamper
+    found = await logs.last_to_end(service.pool, now, now + RENEW)
+    if stamper is None or found is None:
+        return 0
+    settled, ends = found
+    answer, token = await _token(service, stamper, settled.stamped)
+    until = token.authority.not_valid_after_utc
+    if until <= ends:
+        return 0
+    await logs.keep_token(service.pool, settled, answer, until)
+    return 1
+
+
 async def _decisions(service: Service, stamper: Stamper) -> int:
     rows = await records.unstamped(service.pool, BATCH)
     for row in rows:

@@ -61,10 +61,10 @@ class Record:
 
     @property
     def extension(self) -> dict[str, Any]:
-        """The member ``sealpost/1``; empty where there is none."""
+        """The member ``sealpost/1``; empty where there is none, and where it is no object: the form says so."""
         try:
             return _an_object(self.value["Extensions"][0][RULES["extension"]]) if self.value else {}
-        except (KeyError, IndexError, TypeError):
+        except (KeyError, IndexError, TypeError, ValueError):
             return {}
 
     @property

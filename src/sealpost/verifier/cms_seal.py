@@ -84,7 +84,9 @@ def _signed_data(check_id: str, der: bytes) -> Any:
     signed = info["content"]
     _require(signed["version"].native == "v1", check_id, "signed data of another version")
     inner = signed["encap_content_info"]
-    _require(inner["content_type"].native == "data" and not inner["content"].contents, check_id, "not detached")
+    # An embedded content of no octets is one too: a second thing that the seal could be said to be over.
+    detached = isinstance(inner["content"], core.Void)
+    _require(inner["content_type"].native == "data" and detached, check_id, "not detached")
     _require_used(not signed["crls"], check_id, "revocation lists")
     _require_used(len(signed["signer_infos"]) == 1, check_id, "other signers than one")
     _require(signed["certificates"], check_id, "no certificates")

@@ -6,6 +6,7 @@ times are compared with a tolerance; a time token's own accuracy is added to it.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 from sealpost.verifier.case import Case, Record, instant
 from sealpost.verifier.certificates import shown
 from sealpost.verifier.report import Said
-from sealpost.verifier.tables import ORDER, RULES
+from sealpost.verifier.tables import MEMBERS, ORDER, RULES
 from sealpost.verifier.timestamps import StampedTime
 
 _CLOCK = timedelta(seconds=RULES["tolerance"]["clockSeconds"])
 _LATER = RULES["tolerance"]["sealedLaterSeconds"]
 _SECOND = timedelta(seconds=1)
+_LOG = re.compile(MEMBERS["log"], re.ASCII)
 
 
 def check(case: Case) -> None:
@@ -107,8 +109,15 @@ def _require_sequence(one: Record, other: Record) -> None:
 
 
 def _place(place: tuple[str, int, int]) -> tuple[list[int], int]:
-    """Logs follow one another by their names: 2026, 2026-2, 2027."""
-    return [int(one) for one in place[0].rpartition("/")[2].split("-")], place[1]
+    """Logs follow one another by their names: 2026, 2026-2, 2027.
+
+    Raises:
+        ValueError: a name of another form: `int` alone would take other scripts' digits, signs, spaces and underscores.
+    """
+    name = place[0].rpartition("/")[2]
+    if not _LOG.fullmatch(name):
+        raise ValueError("a log whose name is no number")
+    return [int(one) for one in name.split("-")], place[1]
 
 
 def _remark(case: Case, record: Record) -> None:

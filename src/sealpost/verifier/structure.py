@@ -1,13 +1,14 @@
 """The form of records (EN 319 522-3 V1.2.1 in the subset of evidence format, section 1), and their canonical bytes.
 
-Written out by hand, for a verifier without a schema library; tests hold it against the published schema. All records of
-a bundle must speak of one message, the same persons and the same content.
+The form stands in the rules as shapes, which command and page read alike without a schema library; a test holds them
+against the published schema: what that refuses is refused here. All records of a bundle must speak of one message, the
+same persons and the same content.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 from uuid import UUID
 
@@ -20,30 +21,18 @@ from sealpost.verifier.tables import RULES, suite
 
 SHA256_URI = "http://www.w3.org/2001/04/xmlenc#sha256"
 _TIMES = frozenset({"EventTime", "SubmissionTime", "AuthenticationTime", "recordedAt", "at"})
-_BASE64 = frozenset({"lineB64", "finalB64", "IssuerSerialV2"})
+_BASE64 = frozenset({"lineB64", "finalB64", "IssuerSerialV2", "X509Certificate", "SignatureValue"})
 _SAME = ("MessageIdentifier", "SenderDetails", "RecipientDetails", "UserContentInfo", "SubmissionTime")
-_URI = re.compile(r"[a-z][a-z0-9+.-]*:\S+", re.ASCII)
-_KNOWN = frozenset(
-    [
-        "version",
-        "EvidenceIdentifier",
-        "ERDSEventId",
-        "EventTime",
-        "EventReasons",
-        "EvidenceIssuerDetails",
-        "EvidenceIssuerPolicyID",
-        "SenderDetails",
-        "SenderDelegateDetails",
-        "RecipientDetails",
-        "EvidenceRefersToRecipient",
-        "SubmissionTime",
-        "MessageIdentifier",
-        "UserContentInfo",
-        "ForwardedToExternalSystem",
-        "TransactionLogInformation",
-        "Extensions",
-    ]
-)
+_URI = re.compile(RULES["uri"], re.ASCII)
+_SHAPES: dict[str, Any] = RULES["shapes"]
+_PLAIN: dict[str, Callable[[Any], bool]] = {
+    "any": lambda _: True,
+    "false": lambda value: value is False,
+    "whole": lambda value: type(value) is int,
+    "text": lambda value: isinstance(value, str),
+    "full text": lambda value: isinstance(value, str) and value != "",
+    "uri": lambda value: isinstance(value, str) and bool(_URI.fullmatch(value)),
+}
 
 
 def check(case: Case) -> None:
@@ -78,20 +67,58 @@ def _require(truth: Any, member: str) -> None:
 
 
 def _require_form(value: dict[str, Any]) -> None:
-    _require(value.keys() <= _KNOWN, ", ".join(sorted(value.keys() - _KNOWN))[:60])
     _require(value.get("version") == RULES["version"], "version")
     _require(_is_uuid7(value.get("EvidenceIdentifier")), "EvidenceIdentifier")
     record = Record(0, "", b"", value)
     if not record.event:
         raise Said("structure.event", event=str(value.get("ERDSEventId"))[:120])
-    for member in ("EventTime", "SubmissionTime"):
-        _require(member in value, member)
-    _require(_text(value.get("MessageIdentifier")), "MessageIdentifier")
-    _require_parties(value)
-    _require_content(value.get("UserContentInfo"))
+    if wrong := _misfit(value, "record", "record"):
+        raise Said("structure.member", member=wrong)
+    if not 1 <= value["EvidenceRefersToRecipient"] <= len(value["RecipientDetails"]):
+        raise Said("structure.recipient")
+    content = value["UserContentInfo"]
+    if content["ComposingParts"] != len(content["PartsInfo"]["PartInfo"]):
+        raise Said("structure.parts")
     _require_extension(value, record.extension)
-    for member in _walk(value):
-        _require_member(*member)
+    for one in _objects_within(value):
+        _require_spelling(one)
+
+
+def _misfit(value: Any, shape: Any, member: str) -> str:
+    """The name of the member that does not have its shape, or empty.
+
+    Args:
+        value: what stands there.
+        shape: the name of one; or an object with ``needed`` and ``may`` members (others too, unless ``closed``), a
+            ``list`` of one item up to ``most``, or ``one`` of several shapes.
+        member: the name that it stands under; never empty, as empty means that it fits.
+    """
+    if isinstance(shape, str):
+        if shape in _SHAPES:
+            return _misfit(value, _SHAPES[shape], member)
+        return "" if _PLAIN[shape](value) else member
+    if "one" in shape:
+        return "" if any(not _misfit(value, one, member) for one in shape["one"]) else member
+    if "list" in shape:
+        items = cast("list[Any]", value) if isinstance(value, list) else []
+        if not 1 <= len(items) <= shape.get("most", len(items)):
+            return member
+        return next((wrong for one in items if (wrong := _misfit(one, shape["list"], member))), "")
+    return _misfit_object(value, shape, member)
+
+
+def _misfit_object(value: Any, shape: dict[str, Any], member: str) -> str:
+    if not isinstance(value, dict):
+        return member
+    members = cast("dict[str, Any]", value)
+    needed = shape.get("needed", {})
+    known = {**needed, **shape.get("may", {})}
+    unknown = members.keys() - known.keys()
+    if unknown and shape.get("closed"):
+        return ", ".join(sorted(unknown))[:60] or member
+    missing = next((name for name in needed if name not in members), "")
+    wrong = (_misfit(members[name], known[name], name) for name in known if name in members)
+    return missing or next(filter(None, wrong), "")
 
 
 def _is_uuid7(text: Any) -> bool:
@@ -114,59 +141,7 @@ def _object(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _require_parties(value: dict[str, Any]) -> None:
-    _require_identity(value.get("EvidenceIssuerDetails"), "EvidenceIssuerDetails", needed=True)
-    policies = _object(value.get("EvidenceIssuerPolicyID")).get("PolicyID", ["a:b"])
-    _require(isinstance(policies, list) and policies and all(map(_is_uri, cast("list[Any]", policies))), "PolicyID")
-    for member in ("SenderDetails", "SenderDelegateDetails"):
-        if member in value or member == "SenderDetails":
-            _require_person(value.get(member), member)
-    recipients = _objects(value.get("RecipientDetails"))
-    _require(recipients, "RecipientDetails")
-    for recipient in recipients:
-        _require_person(recipient, "RecipientDetails")
-    number = value.get("EvidenceRefersToRecipient")
-    if type(number) is not int or not 1 <= number <= len(recipients):
-        raise Said("structure.recipient")
-    reasons = _object(value.get("EventReasons", {"EventReason": [{"Code": "a:b"}]})).get("EventReason")
-    _require(_objects(reasons) and all(_is_uri(one.get("Code")) for one in _objects(reasons)), "EventReasons")
-
-
-def _is_uri(value: Any) -> bool:
-    return isinstance(value, str) and bool(_URI.fullmatch(value))
-
-
-def _require_person(value: Any, member: str) -> None:
-    identifier = _object(_object(value).get("Identifier"))
-    _require(_text(identifier.get("value")) and _text(identifier.get("IdentifierSchemeName")), member)
-    _require_identity(value, member, needed=False)
-
-
-def _require_identity(value: Any, member: str, *, needed: bool) -> None:
-    person = _object(value)
-    if not needed and "Identity" not in person:
-        return
-    attributes = _objects(_object(person.get("Identity")).get("Attribute"))
-    _require(attributes, member)
-    for one in attributes:
-        values = one.get("AttributeValue")
-        _require(_text(one.get("Name")) and isinstance(values, list) and values, member)
-
-
-def _require_content(value: Any) -> None:
-    content = _object(value)
-    parts = _objects(_object(content.get("PartsInfo")).get("PartInfo"))
-    _require(parts, "PartInfo")
-    if content.get("ComposingParts") != len(parts) or type(content.get("ComposingParts")) is not int:
-        raise Said("structure.parts")
-    for part in parts:
-        _require(_text(part.get("Identifier")) and _text(part.get("ContentType")), "PartInfo")
-        _require("DigestMethod" in part, "PartInfo")
-
-
 def _require_extension(value: dict[str, Any], ours: dict[str, Any]) -> None:
-    given = _objects(value.get("Extensions"))
-    _require(given and all(one.get("isCritical") is False for one in given), "Extensions")
     seq, prev = ours.get("seq"), ours.get("prev", "")
     _require(type(seq) is int and seq > 0, "seq")
     _require(prev is None if seq == 1 else isinstance(prev, dict), "prev")
@@ -183,35 +158,34 @@ def _require_extension(value: dict[str, Any], ours: dict[str, Any]) -> None:
     _require(all(type(one.get("size")) is int and one["size"] >= 0 for one in sizes), "parts")
 
 
-def _walk(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every member of every object, however deep, and every object itself under the name it stands by."""
+def _objects_within(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object, however deep."""
     stack: list[Any] = [value]
     while stack:
         one = stack.pop()
         if isinstance(one, dict):
-            for name, member in cast("dict[str, Any]", one).items():
-                yield name, member
-                stack.append(member)
-            if "DigestMethod" in one or "DigestValue" in one:
-                yield "DigestMethod", cast("dict[str, Any]", one)
+            members = cast("dict[str, Any]", one)
+            yield members
+            stack.extend(members.values())
         elif isinstance(one, list):
             stack.extend(cast("list[Any]", one))
 
 
-def _require_member(name: str, value: Any) -> None:
-    if name in _TIMES:
-        try:
-            instant(value)
-        except ValueError as error:
-            raise Said("structure.time", member=name) from error
-    elif name == "DigestMethod" and "DigestMethod" in value:
-        if digest_of(value) is None:
-            raise Said("structure.hash", member=name)
-    elif name in _BASE64:
-        try:
-            strict_base64(value)
-        except (NoNote, TypeError) as error:
-            raise Said("structure.member", member=name) from error
+def _require_spelling(members: dict[str, Any]) -> None:
+    """Times, base64 and hashes in their one way of writing, wherever they stand."""
+    for name, value in members.items():
+        if name in _TIMES:
+            try:
+                instant(value)
+            except ValueError as error:
+                raise Said("structure.time", member=name) from error
+        elif name in _BASE64:
+            try:
+                strict_base64(value)
+            except (NoNote, TypeError) as error:
+                raise Said("structure.member", member=name) from error
+    if ("DigestMethod" in members or "DigestValue" in members) and digest_of(members) is None:
+        raise Said("structure.hash", member="DigestMethod")
 
 
 def digest_of(value: Any) -> bytes | None:

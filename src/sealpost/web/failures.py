@@ -86,7 +86,9 @@ def failure_page(request: PageRequest, error: Exception, face: Face, reference: 
     """
     status = status_of(error)
     kind = (
-        status if status in {403, 404, 405, 413, 503} else (500 if status >= HTTPStatus.INTERNAL_SERVER_ERROR else 400)
+        status
+        if status in {403, 404, 405, 413, 429, 503}
+        else (500 if status >= HTTPStatus.INTERNAL_SERVER_ERROR else 400)
     )
     language = chosen_language(request)
     # The switch leads to this address by GET; after a form there may be nothing there.
@@ -98,12 +100,10 @@ def failure_page(request: PageRequest, error: Exception, face: Face, reference: 
 
 
 def _allowed(error: Exception) -> dict[str, str]:
-    """The headers that belong to a status: Allow with 405, Retry-After with 503 (RFC 9110, 10.2)."""
-    told = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    """The headers that belong to a status: Allow with 405, Retry-After with 429 and 503 (RFC 9110, 10.2)."""
     if isinstance(error, Unavailable):
-        told["Retry-After"] = "5"
-    return {
-        name: with_head(value) if name.lower() == "allow" else value
-        for name, value in told.items()
-        if name.lower() in {"allow", "retry-after"}
-    }
+        return {"Retry-After": "5"}
+    if isinstance(error, Refusal):
+        return {name.decode().title(): value.decode() for name, value in error.headers}
+    told = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    return {name: with_head(value) for name, value in told.items() if name.lower() == "allow"}

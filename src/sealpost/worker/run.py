@@ -34,7 +34,7 @@ from sealpost.usecases.readiness import LOG, TIME, WITNESSES
 from sealpost.usecases.remind import plan_reminder, remind
 from sealpost.usecases.seals import seal_pending
 from sealpost.usecases.service import Service
-from sealpost.usecases.stamp import stamp_pending
+from sealpost.usecases.stamp import renew_newest, stamp_pending
 
 log = structlog.get_logger()
 
@@ -137,10 +137,15 @@ async def _logging(service: Service, enlisted: asyncio.Event, stop: asyncio.Even
 
 async def _stamping(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
     """Has checkpoints and decisions stamped: a loop of its own, because an authority may be slow."""
-    heard = Heard()
+    heard, asked = Heard(), None
     while not stop.is_set():
         if enlisted.is_set():
             await heard.say(service, TIME, await _turn(service, stamp_pending))
+            now = service.clock.now()
+            if asked is None or not timedelta() <= now - asked < timedelta(days=1):
+                asked = now
+                if why := await _turn(service, renew_newest):
+                    log.warning("time stamps are not renewed yet", why=why)
         await pause(stop, heard.wait)
 
 

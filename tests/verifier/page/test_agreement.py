@@ -337,7 +337,12 @@ async def test_odd_values(verifier: Verifier, world: World, files: Files) -> Non
     assert unlike == {}
 
 
-@pytest.mark.parametrize("name", ["x", "20260", "2026-", "2026-x", "2026-2", "2026-02", "-2026"])
+async def test_a_content_of_no_octets(verifier: Verifier, world: World, right: Plan, good: bytes, files: Files) -> None:
+    octets = dict(tampering.cases(world, right, good))["p7s with an empty content"]()
+    assert "container.malformed" in await agreed(verifier, octets, files)
+
+
+@pytest.mark.parametrize("name", ["x", "20260", "2026-", "2026-x", "2026-2", "2026-02", "-2026", "٢٠٢٦"])
 async def test_a_log_of_a_strange_name(verifier: Verifier, tmp_path: Path, name: str) -> None:
     found = World(tmp_path / "keys", origin=f"log.sealpost.example/log/{name}")
     whys = await agreed(verifier, await asyncio.to_thread(whole_bundle, found), found.trust_files())

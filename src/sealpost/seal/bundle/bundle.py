@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from sealpost.seal.bundle.readme import readme
 from sealpost.seal.signer import Signer
 
 MEDIA_TYPE = "application/vnd.etsi.asic-e+zip"
+FREELY = nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,12 @@ class Bundle:
 
 @asynccontextmanager
 async def prepared(
-    parts: BundleParts, signer: Signer, stamp: Stamp, now: datetime, folder: Path | None = None
+    parts: BundleParts,
+    signer: Signer,
+    stamp: Stamp,
+    now: datetime,
+    folder: Path | None = None,
+    working: AbstractAsyncContextManager[object] = FREELY,
 ) -> AsyncGenerator[Bundle]:
     """The bundle, complete on an unnamed file of disk that is gone when the context ends.
 
@@ -132,6 +138,7 @@ async def prepared(
         stamp: gives a checked TimeStampResp over octets.
         now: aware; when the container is signed, and the members' time.
         folder: where that file is; the contents are in it.
+        working: entered while it costs CPU and memory, not while the time stamp authority is asked.
 
     Raises:
         SigningFailed: no key, or no valid certificate.
@@ -141,12 +148,13 @@ async def prepared(
     """
     with tempfile.TemporaryFile(dir=folder) as spool:
         archive = Archive(spool, now)
-        archive.add(names.MIMETYPE, MEDIA_TYPE.encode())
-        await asyncio.to_thread(_add_small, archive, parts, now)
-        for file in parts.mails:
-            await archive.stream(names.mail(file.number, file.name), file.chunks)
-        for file in parts.contents:
-            await archive.stream(names.content(file.number, file.name), file.chunks)
+        async with working:
+            archive.add(names.MIMETYPE, MEDIA_TYPE.encode())
+            await asyncio.to_thread(_add_small, archive, parts, now)
+            for file in parts.mails:
+                await archive.stream(names.mail(file.number, file.name), file.chunks)
+            for file in parts.contents:
+                await archive.stream(names.content(file.number, file.name), file.chunks)
         listed = manifest([Listed(one.name, one.sha256) for one in archive.members[1:]])
         signature = await detached(listed, signer, stamp, now)
         archive.add(names.MANIFEST, listed)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sealpost.domain.checkpoint import written_proof
+from sealpost.domain.policy import Policy
 from sealpost.seal.bundle.bundle import SealedRecord, StampedCheckpoint
 from sealpost.seal.log.folder import LogDamaged
 from sealpost.store import logs
 from sealpost.store.logs import Log, Settled
-from sealpost.store.pool import Runner
+from sealpost.store.pool import Connection, Runner
+from sealpost.usecases.cosign import is_met, lines_of
+from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
 
 
@@ -34,7 +37,7 @@ class Covered:
 
 
 async def covered(runner: Runner, rows: Sequence[Any]) -> Covered:
-    """Finds the checkpoints."""
+    """Finds the checkpoints: for each record the first that covers it; `proven` looks for witnesses."""
     known = {one.id: one for one in await logs.all_of(runner)}
     found = dict[int, Settled]()
     for row in rows:
@@ -53,10 +56,35 @@ async def proven(service: Service, found: Covered, *, damaged_too: bool = False)
 
     Raises:
         LogDamaged, OSError: tiles are missing or cannot be read.
+        Unavailable: the database is away.
     """
+    found = await _witnessed(service, found)
     kept = await asyncio.to_thread(_records, service, found, damaged_too=damaged_too)
     used = {(one.log_id, one.size): one for one in found.checkpoints.values()}
     return Proven(kept, [_checkpoint(found.logs[log_id].name, one) for (log_id, _), one in sorted(used.items())])
+
+
+async def _witnessed(service: Service, found: Covered) -> Covered:
+    """Where too few witnesses have seen a checkpoint, the first later one that meets the policy's quorum, if any does."""
+    policy = service.evidence.policy
+    if policy is None:
+        return found
+    chosen, better = dict(found.checkpoints), dict[tuple[int, int], Settled]()
+    async with transaction(service) as connection:
+        for seq, first in chosen.items():
+            if not is_met(policy, lines_of(first)):
+                key = (first.log_id, first.size)
+                if key not in better:  # records of one minute share their checkpoint
+                    better[key] = await _later(connection, policy, first)
+                chosen[seq] = better[key]
+    return replace(found, checkpoints=chosen)
+
+
+async def _later(connection: Connection, policy: Policy, first: Settled) -> Settled:
+    for size, cosigned in await logs.cosigned_after(connection, first):
+        if is_met(policy, lines_of(replace(first, cosigned=cosigned))):
+            return await logs.settled_at(connection, first.log_id, size) or first
+    return first
 
 
 def _records(service: Service, found: Covered, *, damaged_too: bool) -> list[SealedRecord]:

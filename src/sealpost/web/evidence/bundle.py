@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from typing import Literal
 
+import structlog
 from litestar import Response, get, post
 from litestar.response import Stream
 
+from sealpost.access.middleware import refuse_head
+from sealpost.access.refusals import TooOften
 from sealpost.domain.errors import Conflict, NotFound
 from sealpost.domain.ids import is_ticket_token
 from sealpost.seal.bundle.bundle import MEDIA_TYPE, Bundle
 from sealpost.usecases.gather import for_recipient, for_sender, streamed
 from sealpost.usecases.reads.viewer import of_person
-from sealpost.usecases.service import Face
+from sealpost.usecases.service import Face, Service
 from sealpost.web.acts import web_act
 from sealpost.web.headers import FILE_POLICY, security_headers
 from sealpost.web.pages import PageRequest, Serving, chosen_language
@@ -21,10 +25,13 @@ from sealpost.web.signin.entering import sign_in_first, signed_in
 from sealpost.web.signin.way_back import TICKET
 from sealpost.web.ticket.page import no_ticket
 
+log = structlog.get_logger()
+
 
 @get("/dashboard/evidence/{token:str}")
 async def sender_bundle(request: PageRequest, service: Serving) -> Response[str] | Stream:
-    """All evidence of a ticket, for its account."""
+    """All evidence of a ticket, for its account; not for a HEAD, which would have it made for its length alone."""
+    refuse_head(request.scope)
     token = str(request.path_params["token"])
     person = await signed_in(request, service)
     if person is None:
@@ -33,6 +40,7 @@ async def sender_bundle(request: PageRequest, service: Serving) -> Response[str]
         )
     if not is_ticket_token(token):
         return no_ticket(request, service, person)
+    _counted(service, "person", str(person.user_id))
     language = chosen_language(request, person.language)
     try:
         return await given_out(for_sender(service, of_person(person), token, language), service.face, token)
@@ -47,11 +55,19 @@ async def recipient_bundle(request: PageRequest, service: Serving) -> Response[s
     if visited is None:
         return not_here(request, service.face)
     token, act = visited.pickup.ticket_token, web_act(request, landing_html(service.face, visited))
+    _counted(service, "recipient", token)  # only now: without a living link nobody can use the recipient's up
     bundle = for_recipient(service, token, visited.secrets, visited.language, act)
     try:
         return await given_out(bundle, service.face, token)
     except Conflict:
         return show_landing(request, service.face, visited, status=409)
+
+
+def _counted(service: Service, kind: Literal["recipient", "person"], who: str) -> None:
+    seconds = service.throttle.bundle(kind, who)
+    if seconds:
+        log.warning("evidence throttled", reader=kind)
+        raise TooOften(seconds)
 
 
 async def given_out(bundle: AbstractAsyncContextManager[Bundle], face: Face, token: str) -> Stream:

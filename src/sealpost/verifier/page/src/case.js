@@ -35,12 +35,11 @@ export class Record {
     this.octets = octets;
   }
 
-  /** The member `sealpost/1`; empty where there is none. */
+  /** The member `sealpost/1`; empty where there is none, and where it is no object: the form says so. */
   get extension() {
     const given = this.value?.Extensions;
     const found = Array.isArray(given) && isObject(given[0]) ? given[0][RULES.extension] : null;
-    require(found === null || found === undefined || isObject(found), "not an object");
-    return found ?? Object.create(null);
+    return isObject(found) ? found : Object.create(null);
   }
 
   /** ETSI's name of the event, or the kind of one of our own; empty where it is neither. */

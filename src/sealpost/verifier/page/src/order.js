@@ -3,13 +3,14 @@
 // The rules' names of events and tolerances are data. Clocks of several machines may differ a little, so times are compared
 // with a tolerance; a time token's own accuracy is added to it.
 import { Said, require } from "./report.js";
-import { RULES, isOf } from "./tables.js";
+import { MEMBERS, RULES, isOf } from "./tables.js";
 import { either, isTrue } from "./values.js";
 import { instant, shown } from "./case.js";
 import { isObject } from "./json.js";
 
 const CLOCK = RULES.tolerance.clockSeconds * 1000;
 const LATER = RULES.tolerance.sealedLaterSeconds;
+const LOG = new RegExp(`^(?:${MEMBERS.log})$`, "u");
 
 /** Says order, and remarks on what the records say of their clock and environment. */
 export async function check(found) {
@@ -86,9 +87,9 @@ function requireSequence(one, other) {
 
 /** Logs follow one another by their names: 2026, 2026-2, 2027; -1 ends a name, so that a shorter one comes first. */
 function placeOf({ place }) {
-  const numbers = place.origin.slice(place.origin.lastIndexOf("/") + 1).split("-");
-  require(numbers.every((one) => /^[0-9]{1,4300}$/.test(one)), "a log whose name is no number");
-  return [...numbers.map(BigInt), -1n, place.index];
+  const name = place.origin.slice(place.origin.lastIndexOf("/") + 1);
+  require(LOG.test(name), "a log whose name is no number");
+  return [...name.split("-").map(BigInt), -1n, place.index];
 }
 
 function isBefore(one, other) {

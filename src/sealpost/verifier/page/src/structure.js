@@ -1,7 +1,8 @@
 // The form of records (EN 319 522-3 in the subset of evidence format, section 1), and their canonical bytes.
 //
-// As `structure.py`. All records of a bundle must speak of one message, the same persons and the same content.
-import { Malformed, Said, require } from "./report.js";
+// As `structure.py`, by the same shapes. All records of a bundle must speak of one message, the same persons and the
+// same content.
+import { Said, require } from "./report.js";
 import { RULES, suite } from "./tables.js";
 import { asText, beginning } from "./values.js";
 import { canonical, isObject, same } from "./json.js";
@@ -10,17 +11,19 @@ import { Record, instant } from "./case.js";
 
 const SHA256_URI = "http://www.w3.org/2001/04/xmlenc#sha256";
 const TIMES = new Set(["EventTime", "SubmissionTime", "AuthenticationTime", "recordedAt", "at"]);
-const BASE64 = new Set(["lineB64", "finalB64", "IssuerSerialV2"]);
+const BASE64 = new Set(["lineB64", "finalB64", "IssuerSerialV2", "X509Certificate", "SignatureValue"]);
 const SAME = ["MessageIdentifier", "SenderDetails", "RecipientDetails", "UserContentInfo", "SubmissionTime"];
-const URI = /^[a-z][a-z0-9+.-]*:[^\t-\r ]+$/;
+const URI = new RegExp(`^(?:${RULES.uri})$`);
 const UUID7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-const KNOWN = new Set(
-  (
-    "version EvidenceIdentifier ERDSEventId EventTime EventReasons EvidenceIssuerDetails EvidenceIssuerPolicyID " +
-    "SenderDetails SenderDelegateDetails RecipientDetails EvidenceRefersToRecipient SubmissionTime MessageIdentifier " +
-    "UserContentInfo ForwardedToExternalSystem TransactionLogInformation Extensions"
-  ).split(" "),
-);
+const isText = (value) => typeof value === "string" && value !== "";
+const PLAIN = {
+  any: () => true,
+  false: (value) => value === false,
+  whole: Number.isInteger,
+  text: (value) => typeof value === "string",
+  "full text": isText,
+  uri: (value) => typeof value === "string" && URI.test(value),
+};
 
 /** Says structure and canonical of every record. */
 export async function check(found) {
@@ -47,80 +50,60 @@ function requireMember(truth, member) {
   if (!truth) throw new Said("structure.member", { member });
 }
 
-const isText = (value) => typeof value === "string" && value !== "";
-const isUri = (value) => typeof value === "string" && URI.test(value);
 const isWhole = (value) => Number.isInteger(value);
 const objectsOf = (value) => (Array.isArray(value) && value.every(isObject) ? value : []);
 const objectOf = (value) => (isObject(value) ? value : Object.create(null));
 
 function requireForm(value) {
-  const unknown = Object.keys(value).filter((name) => !KNOWN.has(name));
-  requireMember(!unknown.length, unknown.toSorted().join(", ").slice(0, 60));
   requireMember(value.version === RULES.version, "version");
   requireMember(typeof value.EvidenceIdentifier === "string" && UUID7.test(value.EvidenceIdentifier), "EvidenceIdentifier");
   const record = new Record(0, "", new Uint8Array());
   record.value = value;
   if (!record.event) throw new Said("structure.event", { event: beginning(asText(value.ERDSEventId), 120) });
-  for (const name of ["EventTime", "SubmissionTime"]) requireMember(name in value, name);
-  requireMember(isText(value.MessageIdentifier), "MessageIdentifier");
-  requireParties(value);
-  requireContent(value.UserContentInfo);
-  requireExtension(value, record.extension);
-  for (const [name, member] of walk(value)) requireValue(name, member);
-}
-
-function requireParties(value) {
-  requireIdentity(value.EvidenceIssuerDetails, "EvidenceIssuerDetails", true);
-  const given = objectOf(value.EvidenceIssuerPolicyID);
-  const policies = "PolicyID" in given ? given.PolicyID : ["a:b"];
-  requireMember(Array.isArray(policies) && policies.length && policies.every(isUri), "PolicyID");
-  for (const name of ["SenderDetails", "SenderDelegateDetails"]) {
-    if (name in value || name === "SenderDetails") requirePerson(value[name], name);
-  }
-  const recipients = objectsOf(value.RecipientDetails);
-  requireMember(recipients.length, "RecipientDetails");
-  for (const recipient of recipients) requirePerson(recipient, "RecipientDetails");
+  const wrong = misfit(value, "record", "record");
+  if (wrong) throw new Said("structure.member", { member: wrong });
   const number = value.EvidenceRefersToRecipient;
-  if (!isWhole(number) || number < 1 || number > recipients.length) throw new Said("structure.recipient");
-  requireReasons(value);
+  if (number < 1 || number > value.RecipientDetails.length) throw new Said("structure.recipient");
+  const content = value.UserContentInfo;
+  if (content.ComposingParts !== content.PartsInfo.PartInfo.length) throw new Said("structure.parts");
+  requireExtension(value, record.extension);
+  for (const one of objectsWithin(value)) requireSpelling(one);
 }
 
-function requireReasons(value) {
-  if (!("EventReasons" in value)) return;
-  const reasons = objectsOf(objectOf(value.EventReasons).EventReason);
-  requireMember(reasons.length && reasons.every((one) => isUri(one.Code)), "EventReasons");
-}
-
-function requirePerson(value, name) {
-  const identifier = objectOf(objectOf(value).Identifier);
-  requireMember(isText(identifier.value) && isText(identifier.IdentifierSchemeName), name);
-  requireIdentity(value, name, false);
-}
-
-function requireIdentity(value, name, needed) {
-  const person = objectOf(value);
-  if (!needed && !("Identity" in person)) return;
-  const attributes = objectsOf(objectOf(person.Identity).Attribute);
-  requireMember(attributes.length, name);
-  for (const one of attributes) {
-    requireMember(isText(one.Name) && Array.isArray(one.AttributeValue) && one.AttributeValue.length, name);
+/** The name of the member that does not have its shape, or empty; see `structure.py`. */
+function misfit(value, shape, member) {
+  if (typeof shape === "string") {
+    if (Object.hasOwn(RULES.shapes, shape)) return misfit(value, RULES.shapes[shape], member);
+    return PLAIN[shape](value) ? "" : member;
   }
+  if (shape.one) return shape.one.some((one) => !misfit(value, one, member)) ? "" : member;
+  if (shape.list) {
+    if (!Array.isArray(value) || !value.length || value.length > (shape.most ?? value.length)) return member;
+    return firstOf(value.values(), (one) => misfit(one, shape.list, member));
+  }
+  return misfitObject(value, shape, member);
 }
 
-function requireContent(value) {
-  const content = objectOf(value);
-  const parts = objectsOf(objectOf(content.PartsInfo).PartInfo);
-  requireMember(parts.length, "PartInfo");
-  if (content.ComposingParts !== parts.length) throw new Said("structure.parts");
-  for (const part of parts) {
-    requireMember(isText(part.Identifier) && isText(part.ContentType), "PartInfo");
-    requireMember("DigestMethod" in part, "PartInfo");
+function misfitObject(value, shape, member) {
+  if (!isObject(value)) return member;
+  const needed = shape.needed ?? {};
+  const known = { ...needed, ...shape.may };
+  const unknown = Object.keys(value).filter((name) => !Object.hasOwn(known, name));
+  if (unknown.length && shape.closed) return beginning(unknown.toSorted().join(", "), 60) || member;
+  const missing = Object.keys(needed).find((name) => !(name in value));
+  return missing ?? firstOf(Object.keys(known), (name) => (name in value ? misfit(value[name], known[name], name) : ""));
+}
+
+/** What is said of the first item of which something is said, or empty. */
+function firstOf(items, say) {
+  for (const item of items) {
+    const found = say(item);
+    if (found) return found;
   }
+  return "";
 }
 
 function requireExtension(value, ours) {
-  const given = objectsOf(value.Extensions);
-  requireMember(given.length && given.every((one) => one.isCritical === false), "Extensions");
   requireMember(isWhole(ours.seq) && ours.seq > 0, "seq");
   requireMember(ours.seq === 1 ? "prev" in ours && ours.prev === null : isObject(ours.prev), "prev");
   requireMember("recordedAt" in ours, "recordedAt");
@@ -135,44 +118,34 @@ function requireExtension(value, ours) {
   requireMember(sizes.every((one) => isWhole(one.size) && one.size >= 0), "parts");
 }
 
-/** Every member of every object, however deep, and every object with a hash under the name of its method. */
-function* walk(value) {
+/** Every object, however deep. */
+function* objectsWithin(value) {
   const stack = [value];
   while (stack.length) {
     const one = stack.pop();
-    if (isObject(one)) {
-      for (const [name, member] of Object.entries(one)) {
-        yield [name, member];
-        stack.push(member);
-      }
-      if ("DigestMethod" in one || "DigestValue" in one) yield ["DigestMethod", one];
-    } else if (Array.isArray(one)) for (const item of one) stack.push(item);
+    if (isObject(one)) yield one;
+    if (isObject(one) || Array.isArray(one)) for (const item of Object.values(one)) stack.push(item);
   }
 }
 
-function requireValue(name, value) {
-  if (TIMES.has(name)) {
-    try {
-      instant(value);
-    } catch {
-      throw new Said("structure.time", { member: name });
-    }
-  } else if (name === "DigestMethod" && holds(value, "DigestMethod")) {
-    if (digestOf(value) === null) throw new Said("structure.hash", { member: name });
-  } else if (BASE64.has(name)) {
-    try {
-      strictBase64(value);
-    } catch {
-      throw new Said("structure.member", { member: name });
-    }
+/** Times, base64 and hashes in their one way of writing, wherever they stand. */
+function requireSpelling(members) {
+  for (const [name, value] of Object.entries(members)) {
+    if (TIMES.has(name) && !reads(instant, value)) throw new Said("structure.time", { member: name });
+    if (BASE64.has(name) && !reads(strictBase64, value)) throw new Said("structure.member", { member: name });
+  }
+  if (("DigestMethod" in members || "DigestValue" in members) && digestOf(members) === null) {
+    throw new Said("structure.hash", { member: "DigestMethod" });
   }
 }
 
-/** Whether a name is in a value, as the command's language asks: of members, of items, of a text. */
-function holds(value, name) {
-  if (isObject(value)) return name in value;
-  if (Array.isArray(value) || typeof value === "string") return value.includes(name);
-  throw new Malformed("not an object");
+function reads(reader, value) {
+  try {
+    reader(value);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The 32 octets of a hash as records write it, or null. */
