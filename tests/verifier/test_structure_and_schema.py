@@ -223,10 +223,11 @@ def ways(value: dict[str, Any], place: Place, there: Any) -> Iterator[tuple[str,
 
 def at_every_place() -> Iterator[tuple[str, dict[str, Any]]]:
     """Records made wrong at every place: in all ways where something stands that no earlier record had, else in one."""
-    seen, turn = set[tuple[Place, type]](), count()
+    seen, turn = set[tuple[Place, Any]](), count()
     for kind, value in RIGHT.items():
         for place, there in places(value):
-            alike = (tuple("*" if isinstance(step, int) else step for step in place), type(there))
+            what = frozenset(there) if isinstance(there, dict) else type(there)
+            alike = (tuple("*" if isinstance(step, int) else step for step in place), what)
             found = ways(value, place, there)
             if alike in seen:
                 begin = next(turn) % 22  # so many ways there are for every value
@@ -234,7 +235,7 @@ def at_every_place() -> Iterator[tuple[str, dict[str, Any]]]:
             elif any(step in place for step in FREE):
                 found = islice(found, 0, None, 4)
             seen.add(alike)
-            yield from ((f"{kind}: {'/'.join(map(str, place))} {what}", made) for what, made in found)
+            yield from ((f"{kind}: {'/'.join(map(str, place))} {way}", made) for way, made in found)
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +257,7 @@ def test_both_take_what_is_right(validator: Any) -> None:
         assert refusal(canonical(value)) == "", kind
 
 
+@pytest.mark.slow
 def test_never_more_lenient(validator: Any, wrong: list[tuple[str, bytes]]) -> None:
     """What the verifier takes, the schema takes; a part of what it refuses shows where it is the stricter of the two."""
     judged = [(name, refusal(octets), octets) for name, octets in wrong]
@@ -324,6 +326,7 @@ def test_uris_that_are_right(validator: Any, uri: str) -> None:
     assert of_policy(uri)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="CHROMIUM IS MISSING: the page is not tested in a browser")
 async def test_the_page_says_the_same(wrong: list[tuple[str, bytes]]) -> None:

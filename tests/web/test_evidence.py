@@ -409,7 +409,7 @@ async def test_the_verifier_s_page_runs_only_its_own_script(at: Site) -> None:
 
 
 async def test_head_makes_no_bundle(at: Site) -> None:
-    """Whoever only wants the headers does not have a bundle made and stamped (RFC 9110, 9.3.2 leaves it to us)."""
+    """Whoever only wants the headers does not have a bundle made and stamped."""
     async with at.client() as client:
         token = await at.world.send()
         for path in (f"/webservice/evidence/?ticket_token={token}", f"/dashboard/evidence/{token}"):

@@ -11,11 +11,14 @@ import math
 import time
 from typing import Literal
 
+import structlog
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
 
 from sealpost.domain.canonical import sha256
+
+log = structlog.get_logger()
 
 PER_PAIR = RateLimitItemPerMinute(10, 15)
 PER_CLIENT = RateLimitItemPerMinute(30, 15)
@@ -58,6 +61,7 @@ class Throttle:
         limit, key = BUNDLES[kind], _hidden(f"{kind} {who}")
         if self._bundles.hit(limit, key):
             return 0
+        log.warning("evidence throttled", reader=kind)
         return max(1, math.ceil(self._bundles.get_window_stats(limit, key).reset_time - time.time()))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
-import structlog
 from litestar import Response, get, post
 from litestar.response import Stream
 
@@ -24,8 +23,6 @@ from sealpost.web.pickup.landing import landing_html, not_here, show_landing, vi
 from sealpost.web.signin.entering import sign_in_first, signed_in
 from sealpost.web.signin.way_back import TICKET
 from sealpost.web.ticket.page import no_ticket
-
-log = structlog.get_logger()
 
 
 @get("/dashboard/evidence/{token:str}")
@@ -66,7 +63,6 @@ async def recipient_bundle(request: PageRequest, service: Serving) -> Response[s
 def _counted(service: Service, kind: Literal["recipient", "person"], who: str) -> None:
     seconds = service.throttle.bundle(kind, who)
     if seconds:
-        log.warning("evidence throttled", reader=kind)
         raise TooOften(seconds)
 
 
