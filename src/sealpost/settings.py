@@ -7,12 +7,15 @@ Every field can be set by an environment variable: ``SEALPOST_`` and its name in
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 SYSTEM_FOLDER = Path("/var/lib/sealpost")
+# It stands in every record, as the beginning of URIs that verifiers read strictly.
+_BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]{2,39}\])(?::[0-9]{1,5})?")
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -114,8 +117,11 @@ def read_settings(variables: Mapping[str, str] = os.environ, **given: Any) -> Se
         raise SettingsError("SEALPOST_QUOTA_UNIT must be minute, hour or day")
     if not 1 <= settings.quota <= 1_000_000_000:
         raise SettingsError("SEALPOST_QUOTA must be between 1 and 1000000000")
-    if not settings.base_url.startswith(("http://", "https://")) or settings.base_url.endswith("/"):
-        raise SettingsError("SEALPOST_BASE_URL must begin with http(s):// and end without a slash")
+    if not _BASE_URL.fullmatch(settings.base_url):
+        raise SettingsError(
+            "SEALPOST_BASE_URL must be http(s)://HOST or http(s)://HOST:PORT in ASCII (a host name beyond it as xn--…), "
+            "without a slash at the end"
+        )
     return settings
 
 

@@ -202,12 +202,21 @@ def test_the_demo_keeps_its_promises(tmp_path: Path) -> None:
     [
         {"SEALPOST_PORT": "x"}, {"SEALPOST_PORT": "-1"}, {"SEALPOST_SMTP_TLS": "maybe"}, {"SEALPOST_ENVIRONMENT": "prod"},
         {"SEALPOST_BASE_URL": "sealpost.example"}, {"SEALPOST_BASE_URL": "https://sealpost.example/"},
+        {"SEALPOST_BASE_URL": "https://pöst.example"}, {"SEALPOST_BASE_URL": "https://alice@post.example"},
+        {"SEALPOST_BASE_URL": "https://post.example#x"}, {"SEALPOST_BASE_URL": "https://post.example\n"},
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be(variables: dict[str, str]) -> None:
     with pytest.raises(SettingsError) as refused:
         read_settings(variables)
     assert next(iter(variables)) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8025", "https://post.example.org", "https://xn--pst-sna.example", "http://[::1]:8025"]
+)
+def test_base_urls_that_can_be(url: str) -> None:
+    assert read_settings({"SEALPOST_BASE_URL": url}).base_url == url
 
 
 def test_empty_variables_count_as_unset() -> None:
