@@ -296,9 +296,14 @@ async def test_bob_has_no_bundles_made_without_end(at: Site, capfd: pytest.Captu
     assert "evidence throttled" in "".join(capfd.readouterr())
 
 
-async def test_who_has_no_link_uses_nothing_up(at: Site) -> None:
+async def test_who_gets_none_uses_nothing_up(at: Site) -> None:
+    """Charlie has no link; Bob asks before he has decided."""
     token = await at.send()
     secret = at.world.secret()
+    async with at.client() as bob:
+        assert (await bob.get(f"/p/{secret}")).status_code == 303
+        for _ in range(BUNDLES["recipient"].amount + 1):
+            assert (await bob.post(f"/pickup/{token}/evidence")).status_code == 409
     await decide(at.world.service, token, [secret], "refused", "", ACT)
     async with at.client() as charlie, at.client() as bob:
         for _ in range(BUNDLES["recipient"].amount + 1):

@@ -52,7 +52,8 @@ async def recipient_bundle(request: PageRequest, service: Serving) -> Response[s
     if visited is None:
         return not_here(request, service.face)
     token, act = visited.pickup.ticket_token, web_act(request, landing_html(service.face, visited))
-    _counted(service, "recipient", token)  # only now: without a living link nobody can use the recipient's up
+    if visited.pickup.decision:  # before, none is made; and without a living link nobody can use the recipient's up
+        _counted(service, "recipient", token)
     bundle = for_recipient(service, token, visited.secrets, visited.language, act)
     try:
         return await given_out(bundle, service.face, token)
