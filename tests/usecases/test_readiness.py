@@ -19,6 +19,7 @@ from sealpost.store import logs
 from sealpost.usecases.decide import decide
 from sealpost.usecases.extend_log import extend_log
 from sealpost.usecases.readiness import LOG, TIME, Readiness
+from sealpost.usecases.seals import seal_pending
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.usecases.submit import Submitter
 from tests.world import ACT, World
@@ -137,4 +138,14 @@ async def test_doctor_says_it_in_one_line(world: World, dsn: str) -> None:
     earlier = datetime.now(UTC) - HOUR
     await world.service.pool.execute("update records set at = $1 where log_index is null", earlier)
     with pytest.raises(RuntimeError, match=r"^1 records wait for the log since [^\n]*: does a worker run\?$"):
+        await bootstrap.examine_evidence(settings, dsn)
+
+
+async def test_doctor_counts_what_the_service_did_not_store(world: World, dsn: str) -> None:
+    settings = read_settings({}, environment="test", tsa_url="own")
+    await world.send()
+    await world.service.pool.execute("update records set seal = null, salt = sha256(salt) where seq = 2")
+    await seal_pending(world.service)
+    await extend_log(world.service)
+    with pytest.raises(RuntimeError, match=r"^1 records were changed or added behind the service's back[^\n]*$"):
         await bootstrap.examine_evidence(settings, dsn)
