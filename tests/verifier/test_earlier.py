@@ -135,7 +135,7 @@ def test_many_records(world: World, trust: Trust) -> None:
     assert audit_records(given, trust, leaves.__getitem__) == (len(LIFE), [])
     wrong = [
         (b"{}", *given[0][1:]),
-        (given[1][0], given[1][1][:-3] + b'A"}', *given[1][2:]),
+        (given[1][0], _other_signature(given[1][1]), *given[1][2:]),
         (given[2][0], b"{}", *given[2][2:]),
         (*given[3][:3], 0),
         (*given[5][:2], bytes(32), 5),
@@ -144,3 +144,8 @@ def test_many_records(world: World, trust: Trust) -> None:
     assert [one.why for one in found][2:] == ["seal.malformed", "audit.entry", "audit.entry"]
     assert found[0] == Wrong(0, "seal.signature")
     assert len(found) == 5
+
+
+def _other_signature(seal: bytes) -> bytes:
+    """Its last digit carries two bits, so that only A, Q, g and w stand there: one of them that it does not have."""
+    return seal[:-3] + (b"Q" if seal[-3:-2] == b"A" else b"A") + b'"}'
