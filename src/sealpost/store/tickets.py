@@ -291,7 +291,8 @@ async def committed_end(runner: Runner, segment: UUID) -> int:
     return await runner.fetchval(
         """select greatest(
                (select "offset" + length from messages where segment = $1 order by "offset" desc limit 1),
-               (select "offset" + length from mails where segment = $1 order by "offset" desc limit 1), 0)""",
+               (select "offset" + length from mails where segment = $1 order by "offset" desc limit 1),
+               (select "offset" + length from inbound_mails where segment = $1 order by "offset" desc limit 1), 0)""",
         segment,
     )
 
