@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import typer
 
-from sealpost import bootstrap
 from sealpost.api.openapi import document
 from sealpost.api.send import SEND_PATH
+from sealpost.bootstrap.web import litestar_app
 from sealpost.cli import demo
 from sealpost.cli.main import app as command_line
 from sealpost.domain.status import SHOWN_AS, TABLE, Status
@@ -116,7 +116,7 @@ def routes() -> list[str]:
     """Every address of the demo, which has all of them; ``{token}`` for ``{token:str}``."""
     face = Face("http://127.0.0.1:8025", "127.0.0.1:8025", secure=False, demo=True, service_name="", mail_domain="")
     service: Any = SimpleNamespace(face=face)
-    framework = bootstrap._litestar(service, test_clock=True)
+    framework = litestar_app(service, test_clock=True)
     return sorted({SEND_PATH, *(re.sub(r":\w+}", "}", route.path) for route in framework.routes)})
 
 

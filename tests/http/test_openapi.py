@@ -20,13 +20,13 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
-from sealpost import bootstrap
 from sealpost.access.envelope import MESSAGES
 from sealpost.access.middleware import SMALL_BODY
 from sealpost.api import lists, oauth
 from sealpost.api.json_scan import MAX_DEPTH, MAX_VALUES
 from sealpost.api.openapi import OCTETS, document
 from sealpost.api.send import SEND_PATH
+from sealpost.bootstrap.web import litestar_app
 from sealpost.domain.parties import ADDRESS_OCTETS
 from sealpost.domain.status import TABLE
 from sealpost.domain.timetable import MAX_EXPIRY_DAYS
@@ -101,7 +101,7 @@ def test_every_address_and_method_of_the_application() -> None:
     face = Face("http://127.0.0.1:8025", "127.0.0.1:8025", secure=False, demo=False, service_name="", mail_domain="")
     service: Any = SimpleNamespace(face=face)
     served = {(SEND_PATH, "POST")}
-    for one in bootstrap._litestar(service, test_clock=False).routes:
+    for one in litestar_app(service, test_clock=False).routes:
         route: Any = one
         path = re.sub(r":\w+}", "}", route.path)
         if not is_page(path):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
-from sealpost import bootstrap
+from sealpost.bootstrap.web import litestar_app
 from tests.site import Site
 
 PARAMETER = re.compile(r"\{[^}]*\}")
@@ -27,7 +27,7 @@ PUBLISHED = {"/docs", "/openapi.json"}  # the same for everybody, with examples 
 
 def every_route(service: Any) -> list[tuple[str, str]]:
     """Method and template of every route, from the application itself, so that a new one cannot be forgotten."""
-    app = bootstrap._litestar(service, test_clock=False)
+    app = litestar_app(service, test_clock=False)
     assert isinstance(app, Litestar)
     routes = {(method, route.path) for route in app.routes for method in getattr(route, "methods", [])}
     return sorted(pair for pair in routes if pair[0] != "OPTIONS" and pair[1] not in PUBLISHED)

@@ -1,0 +1,132 @@
+"""How an installation stands, in a few words, for ``sealpost doctor``."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+from sealpost.bootstrap.evidence import second_source, stamper_of
+from sealpost.clock import SystemClock
+from sealpost.content.keys import load_or_create
+from sealpost.seal.key_files import KeyFolder, passphrase
+from sealpost.seal.signer import Signer
+from sealpost.seal.timestamps.guard import ClockGuard
+from sealpost.settings import Settings
+from sealpost.store import logs, records
+from sealpost.store.migrate import is_current
+from sealpost.store.pool import Connection, connector
+
+LATE = timedelta(minutes=10)
+WARNING = timedelta(days=30)  # how long before a certificate ends doctor calls it a failure
+
+
+async def examine_database(dsn: str) -> str:
+    """What the database is, in a few words, for doctor.
+
+    Raises:
+        RuntimeError: too old, not migrated, or not durable.
+    """
+    connection = await connector(dsn)()
+    try:
+        version = int(await connection.fetchval("show server_version_num"))
+        loose = [
+            name for name in ("fsync", "full_page_writes", "synchronous_commit") if await _is_off(connection, name)
+        ]
+    finally:
+        await connection.close()
+    if version < 150_000:
+        raise RuntimeError("PostgreSQL 15 or newer is needed")
+    if loose:
+        raise RuntimeError(f"{', '.join(loose)} off: a crash could lose evidence")
+    if not await is_current(connector(dsn)):
+        raise RuntimeError("not migrated: run sealpost migrate")
+    return f"PostgreSQL {version // 10_000}.{version % 10_000}, migrated, durable"
+
+
+async def _is_off(connection: Connection, setting: str) -> bool:
+    return await connection.fetchval("select current_setting($1)", setting) == "off"
+
+
+async def database_time(dsn: str) -> datetime:
+    """The database's clock."""
+    connection = await connector(dsn)()
+    try:
+        return await connection.fetchval("select clock_timestamp()")
+    finally:
+        await connection.close()
+
+
+async def examine_evidence(settings: Settings, dsn: str) -> str:
+    """How the log and the time stamps stand, for doctor.
+
+    Raises:
+        RuntimeError: the log is stopped or waits, or nothing gives the time.
+    """
+    if not settings.tsa_url:
+        raise RuntimeError("no time stamp authority: set SEALPOST_TSA_URL, else no time is proven and no bundle made")
+    connection = await connector(dsn)()
+    try:
+        newest, said = await logs.newest(connection), await logs.said(connection)
+        waiting, oldest = await logs.oldest_waiting(connection)
+        aside = await records.aside(connection)
+    finally:
+        await connection.close()
+    trouble = [f"{name}: {one.why}" for name, one in said.items() if one.why]
+    if oldest is not None and oldest < datetime.now(UTC) - LATE:
+        trouble.append(f"{waiting} records wait for the log since {oldest:%Y-%m-%d %H:%M}: does a worker run?")
+    if aside:
+        trouble.append(f"{aside} records were changed or added behind the service's back, and cannot be proven")
+    if trouble:
+        raise RuntimeError("; ".join(trouble))
+    return f"log {newest.name} with {newest.size} entries, {waiting} wait" if newest else "no log yet"
+
+
+def examine_keys(settings: Settings) -> str:
+    """Which keys there are, for doctor.
+
+    Raises:
+        KeysRefused: files that are open to others or damaged.
+        RuntimeError: the certificate that seals records ends soon.
+    """
+    rings = load_or_create(settings.keys)
+    words = [f"{name} {ring.current}" for name, ring in sorted(rings.items())]
+    if settings.evidence_keys.is_dir():
+        words.append(_evidence_key(settings))
+    return ", ".join(words)
+
+
+def _evidence_key(settings: Settings) -> str:
+    folder = settings.evidence_keys
+    keys = KeyFolder(folder, passphrase(folder, settings.keys_passphrase))
+    for purpose in ("log-ed25519", "log-mldsa44"):
+        keys.signer(purpose)
+    sealing = [keys.signer(purpose) for purpose in ("record-seal", "pdf-seal")]
+    for signer in sealing:
+        if _end(signer) < datetime.now(UTC) + WARNING:
+            raise RuntimeError(f"the certificate of {signer.purpose} {signer.number} ends on {_end(signer):%Y-%m-%d}")
+    return ", ".join(f"{one.purpose} {one.number} until {_end(one):%Y-%m-%d}" for one in sealing)
+
+
+def _end(signer: Signer) -> datetime:
+    return signer.valid[1] if signer.valid else datetime.now(UTC)
+
+
+async def examine_clock(settings: Settings) -> str:
+    """The second source in a few words, for doctor.
+
+    Raises:
+        RuntimeError: the clock is off, or the source is silent: nothing new would be taken in.
+    """
+    if settings.second_source == "none":
+        return "no second source is set"
+    async with AsyncExitStack() as stack:
+        clock = SystemClock()
+        keys = KeyFolder(settings.evidence_keys, passphrase(settings.evidence_keys, settings.keys_passphrase))
+        stamper = stamper_of(settings, keys, clock)
+        if stamper is not None:
+            stack.push_async_callback(stamper.close)
+        guard = ClockGuard(clock, second_source(settings, stamper, clock))
+        if not await guard.poll():
+            told = "is silent" if guard.offset is None else f"says that it is {guard.offset.total_seconds():+.3f} s off"
+            raise RuntimeError(f"{settings.second_source} {told}: nothing new is taken in")
+    return f"second source {settings.second_source}"
