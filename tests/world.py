@@ -165,6 +165,14 @@ class World:
 
 
 @asynccontextmanager
+async def _stopped_at_the_end(catcher: Catcher) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        await catcher.stop()
+
+
+@asynccontextmanager
 async def new_world(
     dsn: str,
     folder: Path,
@@ -183,11 +191,11 @@ async def new_world(
     catcher = Catcher(keep)
     port = await catcher.start()
     settings = read_settings(
-        {}, data=folder, smtp_port=port, smtp_tls="none", mail_domain="sealpost.example", base_url=base_url,
+        {}, data=folder, smtp_host="127.0.0.1", smtp_port=port, smtp_tls="none", mail_domain="sealpost.example", base_url=base_url,
         our_name="out1.sealpost.example", legal_name="Sealpost Test B.V.", environment="test", pool=8, tsa_url="own",
     )  # fmt: skip
     clock = MovableClock(at)
-    async with bootstrap.opened(settings, dsn, clock=clock, demo=demo) as opened:
+    async with _stopped_at_the_end(catcher), bootstrap.opened(settings, dsn, clock=clock, demo=demo) as opened:
         service = dataclasses.replace(opened, **changes)
         submitter = Submitter(service)
         alice = await found_account(service, NewAccount("Alice Incasso N.V."))
@@ -213,4 +221,3 @@ async def new_world(
                 )
             finally:
                 await submitter.close()
-    await catcher.stop()

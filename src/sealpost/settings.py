@@ -16,6 +16,8 @@ from typing import Any
 SYSTEM_FOLDER = Path("/var/lib/sealpost")
 # It stands in every record, as the beginning of URIs that verifiers read strictly.
 _BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]{2,39}\])(?::[0-9]{1,5})?")
+_RESOLVER = re.compile(r"[0-9.]{7,15}|[0-9a-fA-F:]{2,39}")
+_DOMAIN = re.compile(r"(?=.{4,200}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -39,13 +41,25 @@ class Settings:
     port: int = _setting(8025, "port to listen on")
     proxies: str = _setting("", "addresses of trusted proxies whose X-Forwarded-For is believed, comma-separated")
     pool: int = _setting(20, "database connections of each process at most")
-    smtp_host: str = _setting("127.0.0.1", "host that all mail is handed to")
-    smtp_port: int = _setting(25, "its port")
-    smtp_tls: str = _setting("opportunistic", "none, opportunistic or required")
+    smtp_host: str = _setting(
+        "", "relay that all mail is handed to; empty: it goes directly to the recipients' own servers"
+    )
+    smtp_port: int = _setting(25, "its port, or that of the recipients' servers")
+    smtp_tls: str = _setting("opportunistic", "with a relay: none, opportunistic or required")
     smtp_user: str = _setting("", "name for AUTH; empty: none")
     smtp_password: str = _setting("", "password for AUTH")
+    smtp_private: str = _setting("no", "yes: mail may also go directly to addresses that are not public")
+    dns: str = _setting(
+        "", "addresses of DNS resolvers, comma-separated; empty: the system's. DANE needs a validating one on this machine"
+    )
+    dns_port: int = _setting(53, "their port")
     our_name: str = _setting("localhost", "name that EHLO gives")
     mail_domain: str = _setting("localhost", "domain of our own addresses, Message-IDs and return paths")
+    inbound_bind: str = _setting("127.0.0.1", "address on which bounces, replies and the gateway's mail are taken in")
+    inbound_port: int = _setting(8026, "its port; 0: no mail is taken in")
+    inbound_certificate: str = _setting("", "PEM file with the chain that STARTTLS shows; empty: no TLS, and no gateway")
+    inbound_key: str = _setting("", "PEM file with its key")
+    gateway: str = _setting("", "domain of gateway addresses, bob@example.com.CUSTOMER.DOMAIN; empty: no gateway")
     service_name: str = _setting("Sealpost", "name on pages and mails")
     legal_name: str = _setting("", "legal name of the operator, as evidence states it")
     legal_id: str = _setting("", "its identifier, as NTRNL-12345678")
@@ -108,9 +122,8 @@ def read_settings(variables: Mapping[str, str] = os.environ, **given: Any) -> Se
         if text:
             values[one.name] = _value(one.name, text, one.default)
     settings = Settings(**{**values, **given})
-    if settings.smtp_tls not in {"none", "opportunistic", "required"}:
-        raise SettingsError("SEALPOST_SMTP_TLS must be none, opportunistic or required")
     _check_evidence(settings)
+    _check_mail(settings)
     if settings.environment not in {"live", "test"}:
         raise SettingsError("SEALPOST_ENVIRONMENT must be live or test")
     if settings.quota_unit not in {"minute", "hour", "day"}:
@@ -123,6 +136,22 @@ def read_settings(variables: Mapping[str, str] = os.environ, **given: Any) -> Se
             "without a slash at the end"
         )
     return settings
+
+
+def _check_mail(settings: Settings) -> None:
+    if settings.smtp_tls not in {"none", "opportunistic", "required"}:
+        raise SettingsError("SEALPOST_SMTP_TLS must be none, opportunistic or required")
+    if settings.smtp_private not in {"no", "yes"}:
+        raise SettingsError("SEALPOST_SMTP_PRIVATE must be no or yes")
+    for resolver in filter(None, settings.dns.split(",")):
+        if not _RESOLVER.fullmatch(resolver.strip()):
+            raise SettingsError("SEALPOST_DNS must be addresses of resolvers, with a comma between them")
+    if bool(settings.inbound_certificate) != bool(settings.inbound_key):
+        raise SettingsError("SEALPOST_INBOUND_CERTIFICATE and SEALPOST_INBOUND_KEY belong together")
+    if settings.gateway and not settings.inbound_certificate:
+        raise SettingsError("SEALPOST_GATEWAY needs SEALPOST_INBOUND_CERTIFICATE: its senders give credentials")
+    if settings.gateway and not _DOMAIN.fullmatch(settings.gateway):
+        raise SettingsError("SEALPOST_GATEWAY must be a domain in lower case, a name beyond ASCII as xn--…")
 
 
 def _check_evidence(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from sealpost.domain.ticket import DECISIONS
 from sealpost.store import tickets
 from sealpost.usecases.deliver import split
 from sealpost.usecases.hand_out import hand_out
-from sealpost.usecases.handover import opened
+from sealpost.usecases.mail_bytes import opened
 from tests.faults.lives import BOB, Course, Life
 from tests.faults.site import Violation
 from tests.world import ACT, parsed

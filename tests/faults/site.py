@@ -33,7 +33,7 @@ class Violation(AssertionError):
 
 def settings_of(folder: Path, port: int) -> Settings:
     return read_settings(
-        {}, data=folder, smtp_port=port, smtp_tls="none", mail_domain="sealpost.example",
+        {}, data=folder, smtp_host="127.0.0.1", smtp_port=port, smtp_tls="none", mail_domain="sealpost.example",
         our_name="out1.sealpost.example", legal_name="Sealpost Test B.V.", environment="test", pool=4, tsa_url="own",
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ from sealpost.store.pool import connector
 from sealpost.usecases.announce import announce
 from sealpost.usecases.deliver import split
 from sealpost.usecases.enqueue_due import give_up_dead
-from sealpost.usecases.handover import opened
+from sealpost.usecases.mail_bytes import opened
 from sealpost.usecases.service import Service
 from sealpost.worker.run import run
 from tests.faults.invariants import check_chain, check_copies
@@ -295,6 +295,9 @@ class Frozen:
                 await before_dot()
 
         return await self._inner.hand_over(envelope, mail, slowly)
+
+    def wait(self, recipient: str) -> float:
+        return self._inner.wait(recipient)
 
     async def close(self) -> None:
         await self._inner.close()

@@ -27,7 +27,7 @@ from sealpost.usecases.erase import erase
 from sealpost.usecases.extend_log import extend_log
 from sealpost.usecases.gather import for_sender
 from sealpost.usecases.hand_out import hand_out
-from sealpost.usecases.handover import opened
+from sealpost.usecases.mail_bytes import opened
 from sealpost.usecases.reads.pickup import pickup
 from sealpost.usecases.reads.tickets import Visible
 from sealpost.usecases.service import Service

@@ -135,7 +135,7 @@ class Ruled:
 
 async def _settings(folder: Path, port: int = 25) -> Settings:
     return read_settings(
-        {}, data=folder, smtp_port=port, smtp_tls="none", mail_domain="sealpost.example", pool=4, tsa_url="own",
+        {}, data=folder, smtp_host="127.0.0.1", smtp_port=port, smtp_tls="none", mail_domain="sealpost.example", pool=4, tsa_url="own",
         our_name="out1.sealpost.example", legal_name="Sealpost Test B.V.", environment="test",
     )  # fmt: skip
 

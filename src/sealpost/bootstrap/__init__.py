@@ -8,6 +8,7 @@ from sealpost.bootstrap.examine import (
     database_time,
     examine_clock,
     examine_database,
+    examine_delivery,
     examine_evidence,
     examine_keys,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "database_time",
     "examine_clock",
     "examine_database",
+    "examine_delivery",
     "examine_evidence",
     "examine_keys",
     "migrate",

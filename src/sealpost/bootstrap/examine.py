@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
+from sealpost.bootstrap.delivery import resolver
 from sealpost.bootstrap.evidence import second_source, stamper_of
 from sealpost.clock import SystemClock
 from sealpost.content.keys import load_or_create
@@ -109,6 +110,23 @@ def _evidence_key(settings: Settings) -> str:
 
 def _end(signer: Signer) -> datetime:
     return signer.valid[1] if signer.valid else datetime.now(UTC)
+
+
+async def examine_delivery(settings: Settings) -> str:
+    """Whether mail can go directly to recipients' servers, for doctor.
+
+    Raises:
+        RuntimeError: the DNS does not answer, or our name is none that a server would believe.
+    """
+    if "." not in settings.our_name:
+        raise RuntimeError(
+            "SEALPOST_OUR_NAME must be this machine's public name: servers refuse mail from anything else"
+        )
+    answer = await resolver(settings).look_up(settings.mail_domain, "MX")
+    if answer.status == "failed":
+        raise RuntimeError("the DNS does not answer: set SEALPOST_DNS")
+    validated = "validated" if answer.secure else "not validated (no DANE)"
+    return f"direct as {settings.our_name}; DNS answers, {validated}"
 
 
 async def examine_clock(settings: Settings) -> str:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from sealpost import __version__
+from sealpost.bootstrap.delivery import resolver, transport_of, ways_of
 from sealpost.bootstrap.evidence import evidence_keys, evidence_of
 from sealpost.clock import Clock, ShiftedClock, SystemClock
 from sealpost.content.erasure_list import NAME as ERASURES
 from sealpost.content.erasure_list import ErasureList
-from sealpost.content.keys import load_or_create
+from sealpost.content.keys import Keyring, load_or_create
 from sealpost.content.segments import LocalSegments
 from sealpost.content.vault import Vault
 from sealpost.domain.ids import Buffered, uuid7
 from sealpost.domain.records import Issuer
 from sealpost.mail.compose import Composer
-from sealpost.mail.relay import Relay
+from sealpost.mail.return_path import ReturnPaths
 from sealpost.mail.selftest import check_parser
 from sealpost.settings import Settings
 from sealpost.store import demo as demo_store
@@ -31,7 +32,9 @@ from sealpost.store.pool import Pool, open_pool
 from sealpost.usecases.quotas import Quotas
 from sealpost.usecases.readiness import Readiness
 from sealpost.usecases.service import Face, Limits, Service
+from sealpost.usecases.signing_cache import SigningCache
 from sealpost.usecases.throttle import Throttle
+from sealpost.usecases.tls_policies import TlsPolicies
 
 
 @asynccontextmanager
@@ -54,21 +57,16 @@ async def opened(
     check_parser()
     clock = clock or (ShiftedClock() if demo else SystemClock())
     async with AsyncExitStack() as stack:
-        pool = await open_pool(dsn, settings.pool)
-        stack.push_async_callback(pool.close)
-        if isinstance(clock, ShiftedClock):
-            clock.shift = timedelta(seconds=await demo_store.clock_shift(pool))
+        pool = await _pool(settings, dsn, clock, stack)
         rings = load_or_create(settings.keys)
         issuer = _issuer(settings, demo=demo)
         evidence = await stack.enter_async_context(
             evidence_of(settings, evidence_keys(settings, issuer, clock.now()), clock)
         )
         settings.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-        content = _segments(settings, pool)
-        await content.open()
-        stack.push_async_callback(content.close)
-        relay = _relay(settings, clock)
-        stack.push_async_callback(relay.close)
+        content = await _segments(settings, pool, stack)
+        dns = resolver(settings)
+        transport = await transport_of(settings, clock, dns, TlsPolicies(pool), stack)
         readiness = Readiness(pool, clock, evidence)
         stack.callback(asyncio.create_task(readiness.watch()).cancel)
         yield Service(
@@ -76,18 +74,22 @@ async def opened(
             clock=clock,
             random=Buffered(os.urandom),
             content=content,
-            content_vault=Vault(rings["content"].keys, rings["content"].current, b"content"),
-            mail_vault=Vault(rings["mail"].keys, rings["mail"].current, b"mail"),
+            content_vault=_vault(rings, "content"),
+            mail_vault=_vault(rings, "mail"),
             spool_folder=settings.spool,
             composer=Composer(service_name=settings.service_name, demo=demo),
-            transport=relay,
+            transport=transport,
+            ways=await ways_of(settings, clock, pool, _vault(rings, "mail"), stack),
             issuer=issuer,
             sealer=evidence.signer("record-seal"),
             evidence=evidence,
             readiness=readiness,
             face=_face(settings, demo=demo),
             limits=Limits(decoded=settings.max_decoded, request=settings.max_request),
-            mac_key=hashlib.sha256(b"sealpost address mac" + rings["mail"].keys[1]).digest(),
+            mac_key=_secret(rings, "address mac"),
+            return_paths=ReturnPaths(_secret(rings, "return path")),
+            dns=dns,
+            signing=SigningCache(),
             worker=uuid7(clock.real(), os.urandom),
             quotas=Quotas(pool, clock, settings.quota, settings.quota_unit),
             throttle=Throttle(),
@@ -96,28 +98,32 @@ async def opened(
         )
 
 
-def _segments(settings: Settings, pool: Pool) -> LocalSegments:
+async def _pool(settings: Settings, dsn: str, clock: Clock, stack: AsyncExitStack) -> Pool:
+    """Connections, and the demo's time as it was left."""
+    pool = await open_pool(dsn, settings.pool)
+    stack.push_async_callback(pool.close)
+    if isinstance(clock, ShiftedClock):
+        clock.shift = timedelta(seconds=await demo_store.clock_shift(pool))
+    return pool
+
+
+def _vault(rings: Mapping[str, Keyring], purpose: str) -> Vault:
+    return Vault(rings[purpose].keys, rings[purpose].current, purpose.encode())
+
+
+def _secret(rings: Mapping[str, Keyring], purpose: str) -> bytes:
+    """A key for MACs: of the first mail key, so that it stays when keys are rotated."""
+    return hashlib.sha256(b"sealpost " + purpose.encode() + rings["mail"].keys[1]).digest()
+
+
+async def _segments(settings: Settings, pool: Pool, stack: AsyncExitStack) -> LocalSegments:
     async def committed_end(segment: UUID) -> int:
         return await tickets.committed_end(pool, segment)
 
-    return LocalSegments(settings.content, committed_end)
-
-
-def _relay(settings: Settings, clock: Clock) -> Relay:
-    match settings.smtp_tls:
-        case "none" | "opportunistic" | "required" as tls:
-            return Relay(
-                host=settings.smtp_host,
-                port=settings.smtp_port,
-                our_name=settings.our_name,
-                clock=clock.now,
-                tls=tls,
-                username=settings.smtp_user or None,
-                password=settings.smtp_password or None,
-                max_connections=20,
-            )
-        case _:
-            raise AssertionError(settings.smtp_tls)
+    content = LocalSegments(settings.content, committed_end)
+    await content.open()
+    stack.push_async_callback(content.close)
+    return content
 
 
 def _issuer(settings: Settings, *, demo: bool) -> Issuer:

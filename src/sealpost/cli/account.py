@@ -14,6 +14,7 @@ from sealpost.usecases.add_user import add_user
 from sealpost.usecases.change_account import MEGABYTE, AccountChange, AccountSettings, change_account
 from sealpost.usecases.found import NewAccount, found_account, found_user
 from sealpost.usecases.service import Service
+from sealpost.usecases.set_relay import RelayFields, set_relay
 from sealpost.usecases.suspend import resume, suspend
 from sealpost.usecases.user_fields import UserFields
 
@@ -21,6 +22,7 @@ account = typer.Typer(help="Accounts: the organisations that send.", no_args_is_
 user = typer.Typer(help="Users: people who sign in to the pages.", no_args_is_help=True)
 
 Role = Literal["user", "administrator"]
+Tls = Literal["none", "opportunistic", "required"]
 Number = Annotated[int, typer.Argument(help="the account's number")]
 
 
@@ -58,12 +60,46 @@ def set_account(
     keep_days: Annotated[
         int | None, typer.Option(help="days that content is kept after a ticket's end; accepted content at least 30")
     ] = None,
+    verified_tls: Annotated[
+        bool | None,
+        typer.Option(
+            "--verified-tls/--any-tls",
+            help="deliver to recipients over verified TLS or not at all; else as well as it goes",
+        ),
+    ] = None,
+    own_domains: Annotated[
+        bool | None,
+        typer.Option("--own-domains/--any-domain", help="only addresses of the account's verified domains may send"),
+    ] = None,
 ) -> None:
     """Change what is given and print all; tickets that are under way keep their days."""
 
     async def act(service: Service) -> None:
-        change = AccountChange(reminder_days, expiry_days, max_mb, max_attachments, notices, keep_days)
+        change = AccountChange(
+            reminder_days, expiry_days, max_mb, max_attachments, notices, keep_days, verified_tls, own_domains
+        )
         print(_shown(account_id, await change_account(service, account_id, change)))
+
+    with_service(act)
+
+
+@account.command("relay")
+def set_account_relay(
+    account_id: Number,
+    host: Annotated[str, typer.Argument(help="the relay's name; none: the account's mail goes as the installation's")],
+    port: Annotated[int, typer.Option(help="its port")] = 587,
+    tls: Annotated[Tls, typer.Option(help="none, opportunistic or required")] = "required",
+    user_name: Annotated[
+        str, typer.Option("--user", help="name for AUTH; its password is read from standard input")
+    ] = "",
+) -> None:
+    """Send an account's mail through a relay of its own; workers follow within a minute."""
+
+    async def act(service: Service) -> None:
+        password = sys.stdin.readline().rstrip("\n") if user_name else ""
+        ended = host == "none"
+        await set_relay(service, account_id, RelayFields("" if ended else host, port, tls, user_name, password))
+        print(f"account {account_id}: " + ("no relay of its own" if ended else f"relay {host}:{port}, TLS {tls}"))
 
     with_service(act)
 
@@ -119,5 +155,7 @@ def _shown(account_id: int, now: AccountSettings) -> str:
         f"message      {size}\n"
         f"attachments  {ours if now.max_attachments is None else now.max_attachments}\n"
         f"notices      {', '.join(now.notices) or 'none'}\n"
-        f"content      kept {now.keep_days} days after a ticket's end"
+        f"content      kept {now.keep_days} days after a ticket's end\n"
+        f"delivery     {'over verified TLS only' if now.tls_verified else 'encrypted where it can be'}\n"
+        f"senders      {'of verified domains only' if now.domain_demanded else 'any confirmed address'}"
     )

@@ -11,6 +11,7 @@ from sealpost.cli.backup import backup
 from sealpost.cli.client import client
 from sealpost.cli.demo import demo
 from sealpost.cli.doctor import doctor
+from sealpost.cli.domain import domain
 from sealpost.cli.keys import keys
 from sealpost.cli.log import log
 from sealpost.cli.migrate import migrate
@@ -49,6 +50,7 @@ app.command("verify", context_settings=PASSED_ON, add_help_option=False)(verify)
 app.add_typer(account, name="account")
 app.add_typer(user, name="user")
 app.add_typer(client, name="client")
+app.add_typer(domain, name="domain")
 app.add_typer(keys, name="keys")
 app.add_typer(log, name="log")
 app.add_typer(trust, name="trust")

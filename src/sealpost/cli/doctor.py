@@ -72,7 +72,9 @@ async def clock(settings: Settings) -> str:
 
 
 async def smtp(settings: Settings) -> str:
-    """The mail route answers with a greeting."""
+    """The mail route answers: the relay with a greeting, or the DNS, by which recipients' servers are found."""
+    if not settings.smtp_host:
+        return await bootstrap.examine_delivery(settings)
     where = f"{settings.smtp_host}:{settings.smtp_port}"
     try:
         reader, writer = await asyncio.wait_for(asyncio.open_connection(settings.smtp_host, settings.smtp_port), 10)

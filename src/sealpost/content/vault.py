@@ -144,6 +144,20 @@ class Vault:
         except InvalidTag as error:
             raise ContentDamaged("the seal does not authenticate") from error
 
+    def seal_whole(self, owner: UUID, plaintext: bytes) -> bytes:
+        """Seal something small into one value: nonce, wrapped key, ciphertext with tag."""
+        ciphertext, sealed = self.seal(owner, plaintext)
+        return sealed.nonce + sealed.wrapped_key + ciphertext
+
+    def open_whole(self, owner: UUID, sealed: bytes) -> bytes:
+        """Open what `seal_whole` gave.
+
+        Raises:
+            ContentDamaged: as `open`.
+        """
+        end = _NONCE + _WRAPPED
+        return self.open(owner, sealed[:_NONCE], sealed[_NONCE:end], sealed[end:])
+
     def _wrap(self, key: bytes, bound: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
         return self._current + nonce + self._keys[self._current].encrypt(nonce, key, bound)

@@ -51,6 +51,8 @@ BY_CODE = {status.code: status for status in TABLE}
 SHOWN_AS = {
     "reminder_uncertain": "announcement_uncertain",
     "reminder_delayed": "announcement_delayed",
+    "announcement_delivered": "announcement_accepted",
+    "reminder_delivered": "reminder_accepted",
     "content_uncertain": "content_delayed",
     "content_downloaded": "content_delivered",
 }

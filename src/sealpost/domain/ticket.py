@@ -17,10 +17,11 @@ Decision = Literal["accepted", "refused", "expired", "withdrawn"]
 DECISIONS: tuple[Decision, ...] = ("accepted", "refused", "expired", "withdrawn")
 
 TRANSPORT = ("offered", "uncertain", "accepted", "delayed", "failed")
-FACTS = frozenset(f"{mail}_{fact}" for mail in ("announcement", "reminder") for fact in TRANSPORT)
+FACTS = frozenset(f"{mail}_{fact}" for mail in ("announcement", "reminder") for fact in (*TRANSPORT, "delivered"))
 AFTER_ACCEPTANCE = frozenset(
     {f"content_{fact}" for fact in (*TRANSPORT, "delivered", "downloaded")} - {"content_accepted"}
 )
+REACHED = frozenset(f"{mail}_{fact}" for mail in ("announcement", "reminder") for fact in ("accepted", "delivered"))
 ERASED = "content_erased"
 KINDS = FACTS | AFTER_ACCEPTANCE | set(DECISIONS) | {"submitted", "announcement_opened", ERASED}
 
@@ -109,7 +110,7 @@ def _erase(state: TicketState) -> TicketState:
 
 
 def _observe(state: TicketState, kind: str, at: datetime) -> TicketState:
-    reached = kind in {"announcement_accepted", "reminder_accepted"}
+    reached = kind in REACHED
     late = state.decision is not None and kind not in AFTER_ACCEPTANCE
     return replace(
         state,

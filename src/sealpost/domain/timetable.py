@@ -10,6 +10,8 @@ from sealpost.domain.errors import InvalidInput
 MORNING = time(8, 0)
 MAX_EXPIRY_DAYS = 90
 RETRY_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 240)
+GREYLIST_MINUTES = (1, 2, 3, 5, 5, 10, 15, 30, 60, 120, 240)
+"""A greylisting server takes the mail after some minutes, five as a rule (RFC 6647 5), and forgets after some hours."""
 QUEUE_LIFETIME = timedelta(days=5)
 
 
@@ -60,12 +62,14 @@ def _transition(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
     return after
 
 
-def retry_delay(tries: int, jitter: float) -> timedelta:
+def retry_delay(tries: int, jitter: float, *, greylisted: bool = False) -> timedelta:
     """How long to wait after the ``tries``-th failed try.
 
     Args:
         tries: 1 or more.
         jitter: 0 to 1, spreads retries over a quarter of the delay.
+        greylisted: the server asked to come back soon.
     """
-    minutes = RETRY_MINUTES[min(tries, len(RETRY_MINUTES)) - 1]
+    table = GREYLIST_MINUTES if greylisted else RETRY_MINUTES
+    minutes = table[min(tries, len(table)) - 1]
     return timedelta(minutes=minutes) * (1 + jitter / 4)

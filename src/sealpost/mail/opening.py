@@ -5,15 +5,18 @@ security), RFC 6125 6.4 (names of a certificate).
 """
 
 import asyncio
+import os
 import ssl
+from functools import cache
 from hashlib import sha256
 
 from aiosmtplib.esmtp import parse_esmtp_extensions
 from cryptography import x509
 from pybase64 import b64encode
 
-from sealpost.mail.session import Over, Peer, Session, Verdict
-from sealpost.mail.transport import Line, Tls
+from sealpost.mail import dane
+from sealpost.mail.session import MUST, Over, Peer, Session, Verdict
+from sealpost.mail.transport import By, Line, Tls
 from sealpost.mail.wire import Wire
 
 _CREDENTIALS = b"(credentials)"
@@ -26,12 +29,25 @@ async def connect(peer: Peer, log: list[Line]) -> Session:
         Over: delayed, unreachable: no connection within the time.
     """
     loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(peer.timeouts.connect):
-            _, wire = await loop.create_connection(lambda: Wire(peer.clock, log), peer.host, peer.port)
-    except (OSError, TimeoutError, UnicodeError) as error:
-        raise Over(Verdict("delayed", "connect", "unreachable")) from error
-    return Session(wire, peer, address=wire.address)
+    for address in peer.addresses or (peer.host,):
+        try:
+            async with asyncio.timeout(peer.timeouts.connect):
+                _, wire = await loop.create_connection(lambda: Wire(peer.clock, log), address, peer.port)
+        except (OSError, TimeoutError, UnicodeError) as error:
+            log.append(Line(By.client, peer.clock(), _no_connection(address, peer.port, error)))
+            continue
+        return Session(wire, peer, address=wire.address)
+    raise Over(Verdict("delayed", "connect", "unreachable"))
+
+
+def _no_connection(address: str, port: int, error: Exception) -> bytes:
+    """A remark in the transcript: nobody spoke, but it was tried."""
+    if isinstance(error, TimeoutError):
+        why = "timed out"
+    else:
+        number = getattr(error, "errno", None) or 0
+        why = os.strerror(number) if number > 0 else "no such address"
+    return f"(no connection to {address} port {port}: {why})".encode()
 
 
 async def open_session(session: Session, *, plain: bool = False) -> None:
@@ -68,29 +84,57 @@ async def _greet(session: Session) -> None:
 
 
 async def _encrypt(session: Session) -> None:
-    required = session.peer.tls == "required"
+    required = session.peer.tls in MUST
     if "starttls" not in session.extensions:
         if required:
             raise Over(Verdict("delayed", "starttls", "policy"))
         return
     try:
         await session.ask("starttls", b"STARTTLS")
-    except Over:
-        if required:
+    except Over as over:
+        if required or (
+            over.verdict.reply and over.verdict.reply.code == 421
+        ):  # it ends the conversation (RFC 5321 3.8)
             raise
         return
     await session.wire.encrypt(_context(session.peer), session.peer.host, session.peer.timeouts.tls)
     session.tls = _tls_facts(session.wire, session.peer.host)
+    _check_dane(session)
     await _greet(session)  # what was said before the handshake counts no more (RFC 3207 4.2)
 
 
+def _check_dane(session: Session) -> None:
+    """RFC 7672 3: the certificate must be one that the domain's owner published.
+
+    Raises:
+        Over: delayed, policy: it is not; not a byte of the mail has been written.
+    """
+    peer = session.peer
+    if peer.tls != "dane":
+        return
+    why = dane.verify(peer.tlsa, session.wire.chain, peer.names, peer.clock())
+    if why is not None:
+        session.wire.note(f"the certificate is not what the DNS says (DANE): {why}".encode())
+        raise Over(Verdict("delayed", "starttls", "policy"))
+
+
 def _context(peer: Peer) -> ssl.SSLContext:
-    if peer.context is not None:
-        return peer.context
+    if peer.tls == "required":
+        return peer.context or _verifying()
+    return _any_certificate() if peer.context is None or peer.tls == "dane" else peer.context
+
+
+@cache
+def _verifying() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+@cache
+def _any_certificate() -> ssl.SSLContext:
+    """RFC 7435: encryption to whoever answers is better than none; DANE looks at the certificate itself."""
     context = ssl.create_default_context()
-    if peer.tls == "opportunistic":  # RFC 7435: encryption to whoever answers is better than none
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context
 
 

@@ -95,11 +95,16 @@ def reason_of(stage: Stage, reply: Reply) -> Reason:
     if reply.code // 100 == 4 and _is_greylisting(stage, reply):
         return "greylisted"
     if reply.enhanced:
-        _, subject, detail = reply.enhanced.split(".")
-        return _BY_ENHANCED.get(f"{subject}.{detail}") or _BY_ENHANCED.get(subject) or "other"
+        return reason_of_enhanced(reply.enhanced)
     if stage == "rcpt" and reply.code in _BY_CODE_AT_RCPT:
         return _BY_CODE_AT_RCPT[reply.code]
     return "policy" if reply.code == 550 else _BY_CODE.get(reply.code, "other")
+
+
+def reason_of_enhanced(code: str) -> Reason:
+    """The class of an enhanced code alone, such as ``5.1.1``: all that a bounce may have (RFC 3464, 2.3.4)."""
+    _, subject, detail = code.split(".")
+    return _BY_ENHANCED.get(f"{subject}.{detail}") or _BY_ENHANCED.get(subject) or "other"
 
 
 def _is_greylisting(stage: Stage, reply: Reply) -> bool:

@@ -83,6 +83,7 @@ def _commands(session: Session, envelope: Envelope, mail: bytes) -> tuple[bytes,
     utf8 = envelope.smtputf8 or not (envelope.mail_from + envelope.rcpt_to).isascii()
     eight_bit = utf8 or not mail.isascii()
     _check_offered(offered, len(mail), utf8=utf8, eight_bit=eight_bit)
+    verified = envelope.tls_verified and _requires_tls(session)
     sender, recipient = [f"MAIL FROM:<{envelope.mail_from}>"], [f"RCPT TO:<{envelope.rcpt_to}>"]
     if "size" in offered:
         sender.append(f"SIZE={len(mail)}")
@@ -90,10 +91,26 @@ def _commands(session: Session, envelope: Envelope, mail: bytes) -> tuple[bytes,
         sender.append("BODY=8BITMIME")
     if utf8:
         sender.append("SMTPUTF8")
+    if verified:
+        sender.append("REQUIRETLS")
     if "dsn" in offered:
         sender += ["RET=HDRS", *([f"ENVID={_xtext(envelope.envid)}"] if envelope.envid else [])]
         recipient += ["NOTIFY=SUCCESS,FAILURE,DELAY", f"ORCPT={_original(envelope.rcpt_to)}"]
     return " ".join(sender).encode(), " ".join(recipient).encode()
+
+
+def _requires_tls(session: Session) -> bool:
+    """Whether the demand for verified TLS can be passed on to this server (RFC 8689).
+
+    Raises:
+        Over: the connection is not verified; or a relay is to carry the mail on and cannot promise it.
+    """
+    if session.tls is None or session.peer.tls not in {"required", "dane"}:
+        raise Over(Verdict("delayed", "mail", "policy"))
+    offered = "requiretls" in session.extensions
+    if session.peer.relay and not offered:
+        raise Over(Verdict("failed", "mail", "policy", enhanced="5.7.30"))
+    return offered
 
 
 def _check_offered(offered: dict[str, str], size: int, *, utf8: bool, eight_bit: bool) -> None:

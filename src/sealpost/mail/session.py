@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from sealpost.mail.dane import Tlsa
 from sealpost.mail.replies import Reply, outcome_of, reason_of
 from sealpost.mail.transport import Line, Outcome, Reason, Stage, Tls
 from sealpost.mail.wire import Unheard, Wire
 
-TlsMode = Literal["none", "opportunistic", "required"]
+TlsMode = Literal["none", "opportunistic", "encrypted", "required", "dane"]
+"""``encrypted``: TLS, whoever answers; ``required``: with a valid certificate; ``dane``: one that the DNS vouches for."""
+MUST: frozenset[TlsMode] = frozenset({"encrypted", "required", "dane"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,14 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A server to talk to and how; ``context`` replaces the system's certificate authorities."""
+    """A server to talk to and how.
+
+    Args:
+        context: certificate authorities other than the system's, for ``required``.
+        addresses: of the host, to be tried in this order; empty: the system finds them.
+        tlsa: what the DNS says of its certificate, for ``dane``; ``names``: those that count as its name.
+        relay: a relay of ours, and not a server of the recipient's.
+    """
 
     host: str
     port: int
@@ -44,6 +54,10 @@ class Peer:
     password: str | None = None
     context: ssl.SSLContext | None = None
     timeouts: Timeouts = Timeouts()
+    addresses: tuple[str, ...] = ()
+    tlsa: tuple[Tlsa, ...] = ()
+    names: frozenset[str] = frozenset()
+    relay: bool = False
 
 
 @dataclass(frozen=True, slots=True)

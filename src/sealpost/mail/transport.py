@@ -16,7 +16,7 @@ from sealpost.mail.letter import UnsafeMail
 Outcome = Literal["accepted", "delayed", "failed", "uncertain"]
 Reason = Literal["accepted", "unknown", "full", "policy", "unreachable", "greylisted", "content", "too_large", "other"]
 Stage = Literal[
-    "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot"
+    "route", "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot"
 ]  # fmt: skip
 
 _PATH = re.compile("[^\x00-\x20\x7f-\x9f<>\u2028\u2029]+@[^\x00-\x20\x7f-\x9f<>@\u2028\u2029]+")
@@ -56,12 +56,50 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One recipient per transaction. ``envid`` (may be empty) comes back in delivery status notifications."""
+    """One recipient per transaction.
+
+    ``envid`` (may be empty) comes back in delivery status notifications; ``tls_verified``: over verified TLS or not at
+    all.
+    """
 
     mail_from: str
     rcpt_to: str
     smtputf8: bool
     envid: str
+    tls_verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What was demanded of a connection's encryption, and why.
+
+    ``kind``: ``none`` (opportunistic), ``mta-sts`` (RFC 8461, with the policy's id and mode), ``dane`` (RFC 7672), or
+    ``demanded``: the sender wants verified TLS or no delivery. ``demanded`` may also be said beside the first two.
+    """
+
+    kind: Literal["none", "mta-sts", "dane", "demanded"] = "none"
+    id: str = ""
+    mode: str = ""
+    demanded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mx:
+    """What the DNS said of a domain's mail servers.
+
+    Args:
+        domain: that was asked for.
+        exchanges: preference and name of each, in the order of preference.
+        implicit: there is no MX; the domain's own address counts (RFC 5321 5.1).
+        secure: a validating resolver vouched for it (DNSSEC).
+        status: found, empty, nxdomain or failed.
+    """
+
+    domain: str
+    exchanges: tuple[tuple[int, str], ...]
+    implicit: bool
+    secure: bool
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +108,9 @@ class Handover:
 
     ``uncertain``: the final dot was written and no answer came, so the server may have the mail. ``stage`` is where
     it ended; ``final`` the last line of the deciding reply, literally (empty if there was none); ``code`` and
-    ``enhanced`` from that line; ``address`` the server's IP address, None if no connection came about.
+    ``enhanced`` from that line; ``address`` the server's IP address, None if no connection came about. ``host`` is
+    empty if there was none to go to; ``why`` says then what was wrong. ``earlier``: hosts that were tried before this
+    one in the same attempt, and did not take the mail. ``relayed``: the server is a relay of ours, not the recipient's.
     """
 
     outcome: Outcome
@@ -87,6 +127,11 @@ class Handover:
     transcript: tuple[Line, ...]
     started_at: datetime
     ended_at: datetime
+    policy: Policy = Policy()
+    mx: Mx | None = None
+    relayed: bool = False
+    why: str = ""
+    earlier: tuple["Handover", ...] = ()
 
 
 class Transport(Protocol):
@@ -106,6 +151,13 @@ class Transport(Protocol):
 
         Raises:
             UnsafeMail: envelope or bytes could smuggle a second command or mail; nothing was sent.
+        """
+        ...
+
+    def wait(self, recipient: str) -> float:
+        """Seconds for which trying this recipient's server is no use; 0: go ahead.
+
+        A destination that does not answer, or has enough under way, shall not hold those who send to others.
         """
         ...
 

@@ -6,6 +6,7 @@ what was buffered before the handshake is an injection, CVE-2011-0411). Everythi
 number of unread lines and of lines in a reply, and the time of each wait.
 """
 
+import _ssl
 import asyncio
 import re
 import ssl
@@ -13,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from sealpost.mail.replies import Reply
 from sealpost.mail.transport import By, Line
@@ -58,8 +59,9 @@ class Wire(asyncio.Protocol):
 
     def _take(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        # "Written" shall mean given to the kernel: the durable mark before the dot relies on it.
-        transport.set_write_buffer_limits(high=0)
+        # "Written" shall mean given to the kernel: the durable mark before the dot relies on it. Above TLS the limit is
+        # one octet: at none, asyncio's and uvloop's TLS pause at every second write, and never resume (0 >= 0).
+        transport.set_write_buffer_limits(high=1 if transport.get_extra_info("ssl_object") else 0)
 
     def data_received(self, data: bytes) -> None:
         at = self._clock()
@@ -115,6 +117,21 @@ class Wire(asyncio.Protocol):
     @property
     def tls(self) -> ssl.SSLObject | None:
         return self._transport.get_extra_info("ssl_object") if self._transport else None
+
+    @property
+    def chain(self) -> list[bytes]:
+        """The server's certificates in DER, its own first, as it sent them; public in the ssl module since 3.13 only."""
+        tls: Any = self.tls
+        if tls is None:
+            return []
+        if hasattr(tls, "get_unverified_chain"):
+            return list(tls.get_unverified_chain())
+        sent: Any = tls._sslobj.get_unverified_chain() or []  # noqa: SLF001 - see above
+        return [one.public_bytes(_ssl.ENCODING_DER) for one in sent]
+
+    def note(self, remark: bytes) -> None:
+        """Puts a remark of ours, in brackets, into the log."""
+        self.log.append(Line(By.client, self._clock(), b"(" + remark + b")"))
 
     def say(self, line: bytes, *, shown: bytes | None = None) -> None:
         """Writes one command line; ``shown`` is what the log gets instead of a secret.
@@ -194,6 +211,7 @@ class Wire(asyncio.Protocol):
             raise Unheard("no TLS") from error
         if started is None:
             raise Unheard("no TLS")
+        self._paused = False  # of the transport below, which TLS looks after from now on
         self._take(started)
 
     def close(self) -> None:

@@ -29,15 +29,23 @@ PLAN = (
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A built mail: its envelope, its identity and where its exact bytes lie."""
+    """A built mail: whom it goes to, its identity and where its exact bytes lie."""
 
     message_header: str
-    mail_from: str
     rcpt_to: str
     smtputf8: bool
     sha256: bytes
     size: int
     stored: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOpen:
+    """An attempt that a crash left open: ``prepared`` or ``dot_due``."""
+
+    number: int
+    state: str
+    mail_from: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,8 @@ class Claim:
     Args:
         epoch: the fence; every write names it.
         tries: how many attempts there were before.
-        open_attempt: number and state of an attempt that a crash left open, if any.
+        open_attempt: the attempt that a crash left open, if any.
+        return_path: of the attempt before, if that one certainly left no copy; else empty.
         built: None while only planned.
     """
 
@@ -60,7 +69,8 @@ class Claim:
     epoch: int
     tries: int
     planned_at: datetime
-    open_attempt: tuple[int, str] | None
+    open_attempt: LeftOpen | None
+    return_path: str
     built: Built | None
 
 
@@ -92,8 +102,10 @@ async def claim(connection: Connection, mail_id: UUID, worker: UUID, look_again:
         """update mails set epoch = epoch + 1, claimed_by = $2, due_at = $3
            where id = $1 and state in ('planned', 'built') and claimed_by is null
              and not exists (select 1 from accounts a where a.id = mails.account_id and a.suspended_at is not null)
-           returning *, (select (number, state)::text from attempts
-                         where mail_id = $1 and state in ('prepared', 'dot_due') order by number desc limit 1) as left_open""",
+           returning *, (select array[number::text, state, coalesce(mail_from, '')] from attempts
+                         where mail_id = $1 and state in ('prepared', 'dot_due') order by number desc limit 1) as left_open,
+                     (select case when state in ('prepared', 'delayed', 'abandoned') then mail_from end from attempts
+                      where mail_id = $1 order by number desc limit 1) as return_path""",
         mail_id,
         worker,
         look_again,
@@ -103,7 +115,6 @@ async def claim(connection: Connection, mail_id: UUID, worker: UUID, look_again:
 
 def _claim(row: Any) -> Claim:
     left_open = row["left_open"]
-    number, _, state = left_open.strip("()").partition(",") if left_open else ("", "", "")
     return Claim(
         id=row["id"],
         account_id=row["account_id"],
@@ -114,7 +125,8 @@ def _claim(row: Any) -> Claim:
         epoch=row["epoch"],
         tries=row["tries"],
         planned_at=row["planned_at"],
-        open_attempt=(int(number), state) if left_open else None,
+        open_attempt=LeftOpen(int(left_open[0]), left_open[1], left_open[2]) if left_open else None,
+        return_path=row["return_path"] or "",
         built=_built(row) if row["state"] == "built" else None,
     )
 
@@ -122,7 +134,6 @@ def _claim(row: Any) -> Claim:
 def _built(row: Any) -> Built:
     return Built(
         row["message_header"],
-        row["mail_from"],
         row["rcpt_to"],
         row["smtputf8"],
         row["sha256"],
@@ -148,11 +159,10 @@ async def save_built(connection: Connection, held: Claim, built: Built) -> None:
     """The mail's bytes are fixed from now on; they are never made again."""
     stored = built.stored
     await connection.execute(
-        """update mails set state = 'built', message_header = $2, mail_from = $3, rcpt_to = $4, smtputf8 = $5, sha256 = $6,
-               size = $7, segment = $8, "offset" = $9, length = $10, nonce = $11, wrapped_key = $12 where id = $1""",
+        """update mails set state = 'built', message_header = $2, rcpt_to = $3, smtputf8 = $4, sha256 = $5,
+               size = $6, segment = $7, "offset" = $8, length = $9, nonce = $10, wrapped_key = $11 where id = $1""",
         held.id,
         built.message_header,
-        built.mail_from,
         built.rcpt_to,
         built.smtputf8,
         built.sha256,
@@ -165,13 +175,14 @@ async def save_built(connection: Connection, held: Claim, built: Built) -> None:
     )
 
 
-async def prepare_attempt(connection: Connection, held: Claim, number: int, now: datetime) -> None:
+async def prepare_attempt(connection: Connection, held: Claim, number: int, mail_from: str, now: datetime) -> None:
     """The intent to send, before any connection is made."""
     await connection.execute(
-        "insert into attempts (mail_id, number, state, prepared_at) values ($1, $2, 'prepared', $3)",
+        "insert into attempts (mail_id, number, state, prepared_at, mail_from) values ($1, $2, 'prepared', $3, $4)",
         held.id,
         number,
         now,
+        mail_from,
     )
     await connection.execute("update mails set tries = $2 where id = $1", held.id, number)
 

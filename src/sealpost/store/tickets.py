@@ -46,7 +46,7 @@ INSERT_TICKET = insert_sql(
     "id:uuid token:text account_id:bigint message_id:uuid recipient_email:text recipient_key:text recipient_name:text "
     "language:text own_id:text own_guid:text campaign:text address_basis:text sender_key:text delegate:text method:text "
     "authenticated_at:timestamptz submitted_at:timestamptz remind_at:timestamptz expire_at:timestamptz "
-    "due_at:timestamptz status:smallint last_seq:int last_sha256:bytea",
+    "due_at:timestamptz status:smallint last_seq:int last_sha256:bytea tls_verified:boolean",
 )
 
 
@@ -97,6 +97,7 @@ class Ticket:
     address_basis: str
     remind_at: datetime | None
     reason: str
+    tls_verified: bool
     evidence: Subject
     content: Stored
     state: TicketState
@@ -159,6 +160,7 @@ def ticket_of(row: Any) -> Ticket:
         address_basis=row["address_basis"],
         remind_at=row["remind_at"],
         reason=row["reason"],
+        tls_verified=row["tls_verified"],
         evidence=_subject(row),
         content=Stored(
             row["message_id"], row["segment"], row["offset"], row["length"], row["nonce"], row["wrapped_key"]

@@ -73,4 +73,6 @@ class Accounts:
                 decoded=min(row["max_decoded"] or limits.decoded, limits.decoded),
                 attachments=row["max_attachments"] or limits.attachments,
             ),
+            row["tls_verified"],
+            row["domain_demanded"],
         )

@@ -15,7 +15,7 @@ from sealpost.store import mails, tickets
 from sealpost.store.pool import Connection
 from sealpost.usecases.chain import plan_mail
 from sealpost.usecases.handover import hand_over
-from sealpost.usecases.letters import SHOWN_AFTERWARDS, new_link, to_recipient
+from sealpost.usecases.letters import SHOWN_AFTERWARDS, new_link, sender_of, to_recipient
 from sealpost.usecases.sending import Draft, Sending
 from sealpost.usecases.service import Service
 
@@ -59,4 +59,4 @@ def announcement(service: Service, held: mails.Claim, ticket: tickets.Ticket | N
         check_url=f"{service.face.base_url}/genuine",
         reminder=reminder,
     )
-    return Draft(to_recipient(service, held, ticket, service.composer.announcement(view)), stored)
+    return Draft(to_recipient(service, held, ticket, service.composer.announcement(view)), stored, sender_of(ticket))

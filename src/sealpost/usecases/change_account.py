@@ -7,7 +7,7 @@ from typing import Any
 
 from sealpost.domain.errors import InvalidInput, NotFound
 from sealpost.domain.timetable import check_days
-from sealpost.store import erasures, people
+from sealpost.store import account_mail, erasures, people
 from sealpost.usecases.database import transaction
 from sealpost.usecases.reads.notices import CHOICES
 from sealpost.usecases.service import Service
@@ -28,6 +28,8 @@ class AccountChange:
         max_attachments: how many a message may have; 0: the installation's.
         notices: names of statuses (contract, section 6), separated by commas; empty: none.
         keep_days: how long content is kept after a ticket's end, in days.
+        tls_verified: its mail to recipients goes over verified TLS, or not at all.
+        domain_demanded: only addresses of its verified domains may send.
     """
 
     reminder_days: int | None = None
@@ -36,6 +38,8 @@ class AccountChange:
     max_attachments: int | None = None
     notices: str | None = None
     keep_days: int | None = None
+    tls_verified: bool | None = None
+    domain_demanded: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class AccountSettings:
     max_attachments: int | None
     notices: tuple[str, ...]
     keep_days: int = 30
+    tls_verified: bool = False
+    domain_demanded: bool = False
 
 
 async def change_account(service: Service, account_id: int, change: AccountChange) -> AccountSettings:
@@ -66,6 +72,9 @@ async def change_account(service: Service, account_id: int, change: AccountChang
         await people.set_limits(connection, account_id, new.max_decoded, new.max_attachments)
         await people.set_notices(connection, account_id, new.notices)
         await erasures.set_keep_days(connection, account_id, new.keep_days)
+        await account_mail.set_demands(
+            connection, account_id, tls_verified=new.tls_verified, domain_demanded=new.domain_demanded
+        )
         return new
 
 
@@ -83,7 +92,9 @@ def _changed(service: Service, row: Any, change: AccountChange) -> AccountSettin
     keep = row["keep_days"] if change.keep_days is None else change.keep_days
     if not 1 <= keep <= MOST_DAYS:
         raise InvalidInput("keep-days", f"must be 1 to {MOST_DAYS}")
-    return AccountSettings(reminder, expiry, decoded, attachments, names, keep)
+    tls = row["tls_verified"] if change.tls_verified is None else change.tls_verified
+    domain = row["domain_demanded"] if change.domain_demanded is None else change.domain_demanded
+    return AccountSettings(reminder, expiry, decoded, attachments, names, keep, tls, domain)
 
 
 def _limit(field: str, number: int, most: int, unit: int) -> int | None:

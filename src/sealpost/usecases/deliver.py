@@ -17,8 +17,9 @@ from sealpost.mail.transport import Handover
 from sealpost.store import mails, tickets
 from sealpost.store.pool import Connection
 from sealpost.usecases.chain import plan_mail
-from sealpost.usecases.handover import hand_over, opened
-from sealpost.usecases.letters import to_recipient
+from sealpost.usecases.handover import hand_over
+from sealpost.usecases.letters import sender_of, to_recipient
+from sealpost.usecases.mail_bytes import opened
 from sealpost.usecases.sending import Draft, Sending
 from sealpost.usecases.service import Service
 
@@ -46,7 +47,7 @@ async def _content(service: Service, held: mails.Claim, ticket: tickets.Ticket |
     ]
     # Reading a large HTML body takes a while; the loop must not wait for it.
     composed = await asyncio.to_thread(_composed, service, ticket, files[0].content.decode())
-    return Draft(to_recipient(service, held, ticket, composed, tuple(files)))
+    return Draft(to_recipient(service, held, ticket, composed, tuple(files)), on_behalf=sender_of(ticket))
 
 
 def _composed(service: Service, ticket: tickets.Ticket, body: str) -> Composed:

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sealpost.domain.canonical import digest, instant
-from sealpost.mail.transport import Handover, Line
+from sealpost.mail.transport import Handover, Line, Mx, Policy
 from sealpost.store.mails import Built
 
 
-def smtp(built: Built, number: int, handover: Handover | None, *, outcome: bool = True) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One attempt at a mail: its number, from 1, and its return path."""
+
+    built: Built
+    number: int
+    mail_from: str
+
+
+def smtp(made: Try, handover: Handover | None, *, outcome: bool = True) -> dict[str, Any]:
     """The ``smtp`` extension of an attempt.
 
     Args:
-        built: the mail.
-        number: of the attempt, from 1.
+        made: the attempt.
         handover: what the transport saw; None when a crash left no more than our own mark.
         outcome: with the deciding reply; without it for the record of the first contact.
     """
     members: dict[str, Any] = {
-        "messageId": built.message_header,
-        "mailFrom": built.mail_from,
-        "rcptTo": built.rcpt_to,
-        "sent": {**digest(built.sha256), "size": built.size},
-        "attempt": number,
+        "messageId": made.built.message_header,
+        "mailFrom": made.mail_from,
+        "rcptTo": made.built.rcpt_to,
+        "sent": {**digest(made.built.sha256), "size": made.built.size},
+        "attempt": made.number,
     }
     if handover:
         members |= _server(handover)
@@ -36,19 +45,42 @@ def smtp(built: Built, number: int, handover: Handover | None, *, outcome: bool 
 
 def _server(handover: Handover) -> dict[str, Any]:
     members: dict[str, Any] = {
-        "host": handover.host,
+        **({"host": handover.host} if handover.host else {}),
         "port": handover.port,
         "ourName": handover.our_name,
-        "policy": {"type": "none"},
+        "policy": _policy(handover.policy),
+        "by": "relay" if handover.relayed else "direct",
     }
     if handover.address:
         members["address"] = handover.address
+    if handover.mx:
+        members["mx"] = _mx(handover.mx)
+    if handover.why:
+        members["why"] = handover.why
     if handover.tls:
         tls = handover.tls
         certificate = {"certificate": digest(tls.certificate_sha256)} if tls.certificate_sha256 else {}
         facts = {"version": tls.version, "cipher": tls.cipher, "nameCheck": tls.name_check}
         members["tls"] = {**facts, **certificate}
     return members
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    members: dict[str, Any] = {"type": policy.kind}
+    if policy.id:
+        members["id"] = policy.id
+    if policy.mode:
+        members["mode"] = policy.mode
+    if policy.demanded:
+        members["demanded"] = True
+    return members
+
+
+def _mx(mx: Mx) -> dict[str, Any]:
+    """The DNS's answer; ``dnssec`` says whether a validating resolver vouched for it."""
+    hosts = [{"preference": preference, "host": name} for preference, name in mx.exchanges]
+    state = "secure" if mx.secure else "insecure"
+    return {"domain": mx.domain, "answer": mx.status, "implicit": mx.implicit, "dnssec": state, "hosts": hosts}
 
 
 def _reply(handover: Handover) -> dict[str, Any]:
@@ -64,8 +96,13 @@ def text_or_octets(name: str, octets: bytes) -> dict[str, str]:
         return {f"{name}B64": b64encode(octets).decode()}
 
 
+def transcripts(handover: Handover) -> tuple[dict[str, Any], ...]:
+    """The whole dialogue with each host, line by line, with who said it and when; the deciding host's is the last."""
+    return tuple(transcript(one) for one in (*handover.earlier, handover))
+
+
 def transcript(handover: Handover) -> dict[str, Any]:
-    """The whole dialogue, line by line, with who said it and when."""
+    """The dialogue with one host."""
     return {"type": "smtp", "lines": [_line(line) for line in handover.transcript]}
 
 
@@ -81,6 +118,7 @@ def kept(handover: Handover) -> dict[str, Any]:
         "outcome": handover.outcome,
         "stage": handover.stage,
         "lines": transcript(handover)["lines"],
+        **({"earlier": [kept(one) for one in handover.earlier]} if handover.earlier else {}),
     }
 
 
@@ -89,8 +127,13 @@ def contact_at(handover: Handover) -> datetime | None:
 
     On a connection that is used again the transcript begins with the greeting of long before.
     """
-    said = (line.at for line in handover.transcript if line.by == "s" and line.at >= handover.started_at)
-    return next(said, None)
+    said = (
+        line.at
+        for one in (*handover.earlier, handover)
+        for line in one.transcript
+        if line.by == "s" and line.at >= handover.started_at
+    )
+    return min(said, default=None)
 
 
 def final_at(handover: Handover) -> datetime:

@@ -19,7 +19,12 @@ NAME, SUBJECT, OWN, BASIS = 200, 500, 200, 1000
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What an account's submissions follow: its defaults and its limits."""
+    """What an account's submissions follow: its defaults, its demands and its limits.
+
+    Args:
+        tls_verified: its mail goes over verified TLS or not at all.
+        domain_demanded: only addresses of its verified domains may send.
+    """
 
     zone: ZoneInfo
     language: str
@@ -27,6 +32,8 @@ class Rules:
     expiry_days: int
     deadline_time: time
     limits: Limits
+    tls_verified: bool = False
+    domain_demanded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class Fields:
     address_basis: str
     remind_at: datetime
     expire_at: datetime
+    tls_verified: bool
 
 
 def read_fields(message: SubmitMessage, rules: Rules, service: Service) -> Fields:
@@ -69,6 +77,7 @@ def read_fields(message: SubmitMessage, rules: Rules, service: Service) -> Field
         address_basis=line("address_basis", message.address_basis, BASIS, empty=True),
         remind_at=due_at(now, reminder_days, rules.zone, rules.deadline_time),
         expire_at=due_at(now, expiry_days, rules.zone, rules.deadline_time),
+        tls_verified=message.tls_verified or rules.tls_verified,
     )
 
 

@@ -28,8 +28,8 @@ from sealpost.store.tickets import Ticket, Visible
 from sealpost.usecases.chain import record
 from sealpost.usecases.database import transaction
 from sealpost.usecases.deliver import shown_name, split
-from sealpost.usecases.handover import opened
 from sealpost.usecases.letters import SHOWN_AFTERWARDS
+from sealpost.usecases.mail_bytes import opened
 from sealpost.usecases.opened import opened_ticket
 from sealpost.usecases.reads.proofs import Covered, covered, proven
 from sealpost.usecases.reads.trust import keys_and_policy

@@ -12,8 +12,8 @@ from sealpost.store import records, tickets
 from sealpost.usecases.chain import record
 from sealpost.usecases.database import transaction
 from sealpost.usecases.deliver import shown_name, split
-from sealpost.usecases.handover import opened
 from sealpost.usecases.letters import SHOWN_AFTERWARDS
+from sealpost.usecases.mail_bytes import opened
 from sealpost.usecases.opened import opened_ticket
 from sealpost.usecases.service import Service
 from sealpost.usecases.web_act import WebAct, web

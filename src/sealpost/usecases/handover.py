@@ -7,33 +7,29 @@ again; *dot due*, an unknown outcome: recorded as such, then the same bytes agai
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 
-from sealpost.content.placement import ContentDamaged, ContentUnavailable, Placement
-from sealpost.domain.canonical import sha256
+from sealpost.content.placement import ContentDamaged, ContentUnavailable
 from sealpost.domain.errors import Fenced, Unavailable
 from sealpost.domain.records import Event
-from sealpost.mail.build import build
-from sealpost.mail.letter import Letter, UnsafeMail, needs_smtputf8
-from sealpost.mail.transport import Envelope
+from sealpost.mail.letter import UnsafeMail
+from sealpost.mail.return_path import LIFE as RETURN_LIFE
+from sealpost.mail.transport import Envelope, Transport
 from sealpost.store import links, mails, tickets
 from sealpost.store.pool import Connection
 from sealpost.usecases.chain import LOOK_AGAIN, record
 from sealpost.usecases.database import insist, transaction
-from sealpost.usecases.dialogue import smtp
-from sealpost.usecases.sending import NewLink, Sending
+from sealpost.usecases.dialogue import Try, smtp
+from sealpost.usecases.mail_bytes import build_mail, read_back, shown_domain
+from sealpost.usecases.sending import TO_RECIPIENT, NewLink, Sending
 from sealpost.usecases.service import Service
 from sealpost.usecases.settle import settle
 
 log = structlog.get_logger()
-INLINE = 200_000
-"""Octets up to which a mail is built on the event loop; larger ones in a thread."""
 
 
 async def hand_over(service: Service, mail_id: UUID, sending: Sending) -> None:
@@ -90,29 +86,34 @@ async def _claim(service: Service, mail_id: UUID, sending: Sending) -> mails.Cla
 
 
 async def _close_left_open(
-    service: Service, connection: Connection, held: mails.Claim, left_open: tuple[int, str], sending: Sending
+    service: Service, connection: Connection, held: mails.Claim, left_open: mails.LeftOpen, sending: Sending
 ) -> None:
     now = service.clock.now()
-    number, state = left_open
-    uncertain = state == "dot_due"
-    await mails.end_attempt(connection, held, number, "uncertain" if uncertain else "abandoned", now, None)
+    uncertain = left_open.state == "dot_due"
+    await mails.end_attempt(connection, held, left_open.number, "uncertain" if uncertain else "abandoned", now, None)
     if uncertain and sending.kinds and held.ticket_id and held.built:
         ticket = await tickets.lock(connection, held.ticket_id)
-        await record(service, connection, ticket, [_left_open(held.built, number, sending, now)])
+        await record(
+            service,
+            connection,
+            ticket,
+            [_left_open(Try(held.built, left_open.number, left_open.mail_from), sending, now)],
+        )
 
 
-def _left_open(built: mails.Built, number: int, sending: Sending, now: datetime) -> Event:
-    reason = (f"{sending.kinds}", f"attempt {number}: the final dot was due when the process ended; repeated")
-    return Event(sending.kind("uncertain"), now, now, (reason,), extension=smtp(built, number, None))
+def _left_open(made: Try, sending: Sending, now: datetime) -> Event:
+    reason = (f"{sending.kinds}", f"attempt {made.number}: the final dot was due when the process ended; repeated")
+    return Event(sending.kind("uncertain"), now, now, (reason,), extension=smtp(made, None))
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An attempt that is about to be made: its number and the exact bytes."""
+    """An attempt that is about to be made, and the exact bytes."""
 
-    number: int
-    built: mails.Built
+    made: Try
     octets: bytes
+    transport: Transport
+    tls_verified: bool
 
 
 async def _prepare(service: Service, held: mails.Claim, sending: Sending) -> Prepared | None:
@@ -122,11 +123,16 @@ async def _prepare(service: Service, held: mails.Claim, sending: Sending) -> Pre
     if not sending.wanted(ticket) or (held.built is None and (draft := await sending.compose(held, ticket)) is None):
         await _cancel(service, held)
         return None
-    number = held.tries + 1
+    recipient = held.built.rcpt_to if held.built else draft.letter.recipient.address if draft else ""
+    transport = await service.ways.of(held.account_id) or service.transport
+    if wait := transport.wait(recipient):
+        await _postpone(service, held, wait)
+        return None
     if draft is None:
-        built, octets = await _read_back(service, held)
+        built, octets = await read_back(service, held)
     else:
-        built, octets = await _build(service, held, draft.letter)
+        built, octets = await build_mail(service, held, draft)
+    made = Try(built, held.tries + 1, held.return_path or await _return_path(service, held, ticket))
     async with transaction(service) as connection:
         # A crash here leaves the mail as it was before, at most some unnamed bytes in a segment.
         await mails.fence(connection, held)
@@ -134,8 +140,25 @@ async def _prepare(service: Service, held: mails.Claim, sending: Sending) -> Pre
             await _keep(service, connection, held, built, draft.link)
             if ticket and sending.at_first:
                 await sending.at_first(connection, ticket, None)
-        await mails.prepare_attempt(connection, held, number, service.clock.now())
-    return Prepared(number, built, octets)
+        await mails.prepare_attempt(connection, held, made.number, made.mail_from, service.clock.now())
+    tls_verified = ticket is not None and held.purpose in TO_RECIPIENT and ticket.tls_verified
+    return Prepared(made, octets, transport, tls_verified)
+
+
+async def _return_path(service: Service, held: mails.Claim, ticket: tickets.Ticket | None) -> str:
+    """Of the mail's first attempt, and of those after an unknown outcome, so that bounces say which copy they mean.
+
+    Attempts in between keep it: a greylisting server takes a mail whose sender it has seen before (RFC 6647 2.3).
+    """
+    token = service.return_paths.local_part(held.id, held.tries + 1, service.clock.real() + RETURN_LIFE)
+    shown = await shown_domain(service, ticket) if ticket and held.purpose in TO_RECIPIENT else None
+    return f"{token}@{(shown and shown.return_path) or service.face.mail_domain}"
+
+
+async def _postpone(service: Service, held: mails.Claim, seconds: float) -> None:
+    """Its destination rests, or has enough under way: no attempt, no record, a little later."""
+    async with transaction(service) as connection:
+        await mails.let_go(connection, held, service.clock.now() + timedelta(seconds=seconds))
 
 
 async def _keep(
@@ -149,16 +172,23 @@ async def _keep(
 
 async def _send(service: Service, held: mails.Claim, prepared: Prepared, sending: Sending) -> None:
     """Connects and hands over; the outcome is stored however long the database takes to come back."""
-    built, number = prepared.built, prepared.number
+    made = prepared.made
+    built, number = made.built, made.number
 
     async def before_dot() -> None:
         # A crash after this commit makes the outcome uncertain, also if the dot was never written.
         async with transaction(service) as connection:
             await mails.dot_due(connection, held, number, service.clock.now())
 
-    envelope = Envelope(built.mail_from, built.rcpt_to, smtputf8=built.smtputf8, envid=f"{held.id.hex}-{number}")
-    handover = await service.transport.hand_over(envelope, prepared.octets, before_dot)
-    await insist(lambda: settle(service, held, built, number, handover, sending))
+    envelope = Envelope(
+        made.mail_from,
+        built.rcpt_to,
+        smtputf8=built.smtputf8,
+        envid=f"{held.id.hex}-{number}",
+        tls_verified=prepared.tls_verified,
+    )
+    handover = await prepared.transport.hand_over(envelope, prepared.octets, before_dot)
+    await insist(lambda: settle(service, held, made, handover, sending))
 
 
 async def _ticket(service: Service, held: mails.Claim) -> tickets.Ticket | None:
@@ -166,57 +196,6 @@ async def _ticket(service: Service, held: mails.Claim) -> tickets.Ticket | None:
         return None
     async with transaction(service) as connection:
         return await tickets.by_id(connection, held.ticket_id)
-
-
-async def _build(service: Service, held: mails.Claim, letter: Letter) -> tuple[mails.Built, bytes]:
-    """Builds the bytes that will be sent, now and in every repeat, and makes them durable, encrypted."""
-    large = sum(len(file.content) for file in letter.files) > INLINE
-    octets = await asyncio.to_thread(build, letter) if large else build(letter)
-    ciphertext, sealed = service.mail_vault.seal(held.id, octets)
-    placement = await service.content.append(ciphertext)
-    stored = tickets.Stored(
-        held.id, placement.segment, placement.offset, placement.length, sealed.nonce, sealed.wrapped_key
-    )
-    built = mails.Built(
-        message_header=letter.message_id,
-        mail_from=f"bounce@{service.face.mail_domain}",
-        rcpt_to=letter.recipient.address,
-        smtputf8=needs_smtputf8(letter),
-        sha256=sha256(octets),
-        size=len(octets),
-        stored=stored,
-    )
-    return built, octets
-
-
-async def _read_back(service: Service, held: mails.Claim) -> tuple[mails.Built, bytes]:
-    """The bytes of an earlier attempt.
-
-    Raises:
-        ContentDamaged: they are not those that were built; nothing is sent.
-    """
-    built = held.built
-    if built is None:
-        raise ContentDamaged("a mail without bytes")
-    octets = await opened(service, service.mail_vault.open, built.stored)
-    if sha256(octets) != built.sha256:
-        raise ContentDamaged("a stored mail is not what was built")
-    return built, octets
-
-
-async def opened(
-    service: Service, unseal: Callable[[UUID, bytes, bytes, bytes], bytes], stored: tickets.Stored
-) -> bytes:
-    """Reads and decrypts something stored.
-
-    Raises:
-        ContentDamaged: erased, or not what was stored.
-        ContentUnavailable: the store is away.
-    """
-    if stored.wrapped_key is None:
-        raise ContentDamaged("its key was erased")
-    ciphertext = await service.content.read(Placement(stored.segment, stored.offset, stored.length))
-    return unseal(stored.owner, stored.nonce, stored.wrapped_key, ciphertext)
 
 
 async def _cancel(service: Service, held: mails.Claim) -> None:

@@ -21,7 +21,7 @@ from sealpost.store import addresses, mails, people, records, tickets
 from sealpost.usecases.database import transaction
 from sealpost.usecases.deliver import listed
 from sealpost.usecases.handover import hand_over
-from sealpost.usecases.letters import SHOWN_AFTERWARDS, new_link, ticket_url, to_recipient, to_sender
+from sealpost.usecases.letters import SHOWN_AFTERWARDS, new_link, sender_of, ticket_url, to_recipient, to_sender
 from sealpost.usecases.reads.ticket import status_lines
 from sealpost.usecases.sending import Draft, Sending
 from sealpost.usecases.service import Service
@@ -59,10 +59,6 @@ async def _answerable(service: Service, held: mails.Claim, draft: Draft) -> Draf
     return replace(draft, letter=replace(draft.letter, reply_to=Mailbox(address("email", contact).normalised)))
 
 
-def _sender(ticket: tickets.Ticket) -> Mailbox:
-    return Mailbox(address("sender_email", ticket.evidence.sender_email).normalised, ticket.sender_name)
-
-
 def _confirmation(service: Service, held: mails.Claim, ticket: tickets.Ticket) -> Draft:
     language = ticket.account_language
     view = ConfirmationView(
@@ -77,7 +73,7 @@ def _confirmation(service: Service, held: mails.Claim, ticket: tickets.Ticket) -
         expire_at=ticket.state.expire_at,
         parts=listed(ticket.evidence.parts),
     )
-    return Draft(to_sender(service, held, _sender(ticket), service.composer.confirmation(view), language))
+    return Draft(to_sender(service, held, sender_of(ticket), service.composer.confirmation(view), language))
 
 
 async def _notice(service: Service, held: mails.Claim, ticket: tickets.Ticket) -> Draft | None:
@@ -100,7 +96,7 @@ async def _notice(service: Service, held: mails.Claim, ticket: tickets.Ticket) -
         timeline=tuple((line.at, line.status.name, line.detail) for line in status_lines(rows)),
         reason=ticket.reason or None,
     )
-    return Draft(to_sender(service, held, _sender(ticket), service.composer.notice(view), language))
+    return Draft(to_sender(service, held, sender_of(ticket), service.composer.notice(view), language))
 
 
 def _collection(service: Service, held: mails.Claim, ticket: tickets.Ticket) -> Draft | None:
@@ -123,7 +119,7 @@ def _collection(service: Service, held: mails.Claim, ticket: tickets.Ticket) -> 
         collect_until=until,
         parts=listed(ticket.evidence.parts),
     )
-    return Draft(to_recipient(service, held, ticket, service.composer.too_large(view)), stored)
+    return Draft(to_recipient(service, held, ticket, service.composer.too_large(view)), stored, sender_of(ticket))
 
 
 async def _invitation(service: Service, held: mails.Claim) -> Draft | None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sealpost.mail.letter import Letter
+from sealpost.mail.letter import Letter, Mailbox
 from sealpost.mail.transport import Handover
 from sealpost.store import mails, tickets
 from sealpost.store.pool import Connection
@@ -23,10 +23,11 @@ class NewLink:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A mail to be built."""
+    """A mail to be built; ``on_behalf``: the ticket's sender, under whose address it goes if that may be shown."""
 
     letter: Letter
     link: NewLink | None = None
+    on_behalf: Mailbox | None = None
 
 
 Compose = Callable[[mails.Claim, tickets.Ticket | None], Awaitable[Draft | None]]
@@ -34,6 +35,10 @@ Compose = Callable[[mails.Claim, tickets.Ticket | None], Awaitable[Draft | None]
 
 Further = Callable[[Connection, tickets.Ticket, Handover | None], Awaitable[None]]
 """Further writes of a transaction: of the building (no Handover yet), or of the outcome."""
+
+
+TO_RECIPIENT = frozenset({"announcement", "reminder", "content", "collection"})
+"""Purposes of mails to a ticket's recipient; the others go to somebody of the account."""
 
 
 def always(_ticket: tickets.Ticket | None) -> bool:

@@ -14,13 +14,17 @@ from sealpost.content.vault import Vault
 from sealpost.domain.ids import Random
 from sealpost.domain.records import Issuer
 from sealpost.mail.compose import Composer
+from sealpost.mail.dns import Dns
+from sealpost.mail.return_path import ReturnPaths
 from sealpost.mail.transport import Transport
 from sealpost.seal.evidence import Evidence
 from sealpost.seal.signer import Signer
 from sealpost.store.pool import Pool
 from sealpost.usecases.quotas import Quotas
 from sealpost.usecases.readiness import Readiness
+from sealpost.usecases.signing_cache import SigningCache
 from sealpost.usecases.throttle import Throttle
+from sealpost.usecases.ways_out import WaysOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +81,14 @@ class Service:
     spool_folder: Path
     composer: Composer
     transport: Transport
+    ways: WaysOut
     issuer: Issuer
     face: Face
     limits: Limits
     mac_key: bytes
+    return_paths: ReturnPaths
+    dns: Dns
+    signing: SigningCache
     worker: UUID
     quotas: Quotas
     sealer: Signer

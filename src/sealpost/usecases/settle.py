@@ -13,21 +13,19 @@ from sealpost.mail.transport import Handover
 from sealpost.store import mails, records, tickets
 from sealpost.usecases.chain import record
 from sealpost.usecases.database import transaction
-from sealpost.usecases.dialogue import contact_at, final_at, kept, smtp, transcript
+from sealpost.usecases.dialogue import Try, contact_at, final_at, kept, smtp, transcripts
 from sealpost.usecases.sending import Sending
 from sealpost.usecases.service import Service
 
 log = structlog.get_logger()
 
 
-async def settle(
-    service: Service, held: mails.Claim, built: mails.Built, number: int, handover: Handover, sending: Sending
-) -> None:
+async def settle(service: Service, held: mails.Claim, made: Try, handover: Handover, sending: Sending) -> None:
     """The outcome: attempt, records, state and what follows, in one transaction.
 
     A crash before the commit leaves the attempt at *dot due* (or *prepared*), which the next claim settles.
     """
-    now = service.clock.now()
+    now, number = service.clock.now(), made.number
     async with transaction(service) as connection:
         await mails.fence(connection, held)
         await mails.end_attempt(connection, held, number, handover.outcome, now, kept(handover))
@@ -36,7 +34,7 @@ async def settle(
         if ticket and sending.kinds:
             known = await records.kinds(connection, ticket.id)
             await record(
-                service, connection, ticket, _events(service, built, number, handover, sending, known, retry_at is None)
+                service, connection, ticket, _events(service, made, handover, sending, known, retry_at is None)
             )
         await mails.release(connection, held, _end_state(handover, retry_at), retry_at)
         if ticket and sending.afterwards:
@@ -56,7 +54,8 @@ def _retry_at(
     """When to try again, or None: taken, refused for good, or the queue's lifetime or the ticket's term would be over."""
     if handover.outcome in {"accepted", "failed"}:
         return None
-    at = service.clock.now() + retry_delay(number, service.random(1)[0] / 255)
+    greylisted = handover.reason == "greylisted"
+    at = service.clock.now() + retry_delay(number, service.random(1)[0] / 255, greylisted=greylisted)
     if at >= held.planned_at + QUEUE_LIFETIME or (ticket and at >= ticket.state.expire_at):
         return None
     return at
@@ -64,8 +63,7 @@ def _retry_at(
 
 def _events(
     service: Service,
-    built: mails.Built,
-    number: int,
+    made: Try,
     handover: Handover,
     sending: Sending,
     known: set[str],
@@ -76,30 +74,26 @@ def _events(
     events: list[Event] = []
     contact = contact_at(handover)
     if contact and sending.kind("offered") not in known:
-        events.append(
-            Event(sending.kind("offered"), contact, now, extension=smtp(built, number, handover, outcome=False))
-        )
+        events.append(Event(sending.kind("offered"), contact, now, extension=smtp(made, handover, outcome=False)))
     # The last try ends a delay as a failure. An unknown outcome stays unknown: the server may have the mail.
     outcome = "failed" if last and handover.outcome == "delayed" else handover.outcome
     if outcome != "delayed" or sending.kind("delayed") not in known:
-        events.append(_outcome(built, number, handover, sending, outcome, now))
+        events.append(_outcome(made, handover, sending, outcome, now))
     return events
 
 
-def _outcome(
-    built: mails.Built, number: int, handover: Handover, sending: Sending, outcome: str, now: datetime
-) -> Event:
+def _outcome(made: Try, handover: Handover, sending: Sending, outcome: str, now: datetime) -> Event:
     given_up = outcome == "failed" and handover.outcome != "failed"
-    detail = f"{sending.kinds}, attempt {number}" + (", no more tries" if given_up else "")
+    detail = f"{sending.kinds}, attempt {made.number}" + (", no more tries" if given_up else "")
     reasons = ((f"{sending.kinds}", detail),)
     if outcome != "accepted":
-        reasons += ((handover.reason, ""),)
+        reasons += ((handover.reason, handover.why),)
     return Event(
         sending.kind(outcome),
         final_at(handover),
         now,
         reasons,
         handover.host,
-        (transcript(handover),),
-        smtp(built, number, handover),
+        transcripts(handover),
+        smtp(made, handover),
     )

@@ -18,6 +18,7 @@ from sealpost.domain.canonical import digest
 from sealpost.domain.errors import PreconditionFailed, Unavailable
 from sealpost.domain.ids import ticket_token, uuid7
 from sealpost.domain.records import Event, Link, Record, Subject, make
+from sealpost.store.gateway_mails import Claim
 from sealpost.store.idempotency_keys import Held
 from sealpost.usecases.accounts import Accounts
 from sealpost.usecases.chain import LOOK_AGAIN
@@ -47,12 +48,12 @@ class Submitter:
         self._group = SubmissionGroup(service)
         self._large = asyncio.Semaphore(2)
 
-    async def submit(self, message: SubmitMessage, held: Held | None = None) -> str:
+    async def submit(self, message: SubmitMessage, held: Held | Claim | None = None) -> str:
         """Takes one in.
 
         Args:
             message: as the caller gave it.
-            held: the idempotency key that this submission answers, if any.
+            held: the idempotency key, or the claim of a gateway's mail, that this submission answers, if any.
 
         Returns:
             The ticket token; everything is durable.
@@ -60,7 +61,7 @@ class Submitter:
         Raises:
             InvalidInput, TooLarge: naming the field as the contract does.
             PreconditionFailed: the sender address is not usable.
-            Conflict: the idempotency key was taken over; nothing was taken in.
+            Conflict: the idempotency key or the claim was taken over; nothing was taken in.
             Unavailable: content store or database away, or no evidence can be made now; nothing was taken in.
         """
         rules = await self._accounts.rules(message.sender.account_id)
@@ -122,7 +123,7 @@ class Submitter:
         statement: Statement,
         sealed: Sealed,
         placement: Placement,
-        held: Held | None,
+        held: Held | Claim | None,
     ) -> Submission:
         service, now = self._service, statement.subject.submitted_at
         return Submission(

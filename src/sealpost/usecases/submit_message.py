@@ -34,6 +34,7 @@ class SubmitMessage:
         body: ``message_body``.
         request_sha256: over the raw request.
         face: by which way it came.
+        tls_verified: verified TLS to the recipient's server, or no delivery.
         large: the content is spooled; it is worked through in pieces, in a thread.
     """
 
@@ -56,3 +57,4 @@ class SubmitMessage:
     request_sha256: bytes
     face: str
     large: bool
+    tls_verified: bool = False

@@ -21,6 +21,7 @@ from pgqueuer.queries import Queries
 
 from sealpost.domain.errors import Unavailable
 from sealpost.usecases.announce import announce
+from sealpost.usecases.check_domains import check_due
 from sealpost.usecases.cosign import ask_witnesses
 from sealpost.usecases.deliver import deliver
 from sealpost.usecases.enlist import pause, stay_enlisted
@@ -54,6 +55,7 @@ TICK = 1.0
 SEALING = 10.0
 OUT_OF_ORDER = 5.0
 BEAT = 10.0
+MINUTE = 60.0
 HOUR = 3600.0
 PATIENCE = 15.0
 
@@ -188,6 +190,18 @@ async def _extend(service: Service) -> int | None:
     return await extend_log(service) if await is_due(service) else 0
 
 
+async def _checking(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
+    """Looks daily at the DNS records of senders' domains."""
+    while not stop.is_set():
+        checked = 0
+        try:
+            if enlisted.is_set() and (checked := await check_due(service)):
+                log.info("sender domains checked", domains=checked)
+        except Unavailable as error:
+            log.warning("sender domains not checked yet", why=str(error))
+        await pause(stop, TICK if checked else MINUTE)
+
+
 async def _jobs(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
     """Runs the queue, and runs it anew whenever the database comes back."""
     while not stop.is_set():
@@ -237,4 +251,4 @@ def _bound(
     return entry
 
 
-LOOPS: tuple[Loop, ...] = (_timers, _jobs, _forgetting, _sealing, _logging, _stamping)
+LOOPS: tuple[Loop, ...] = (_timers, _jobs, _forgetting, _sealing, _logging, _stamping, _checking)

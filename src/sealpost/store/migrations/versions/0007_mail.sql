@@ -11,6 +11,10 @@ alter table accounts
 ;
 alter table tickets add column tls_verified boolean not null default false
 ;
+alter table attempts add column mail_from text           -- its return path; null in attempts of before
+;
+alter table mails drop column mail_from
+;
 create table mta_sts_policies (                          -- what recipients' domains published (RFC 8461), so that a
     domain          text primary key,                    -- restart does not forget to enforce it
     id              text not null,

@@ -1,0 +1,72 @@
+"""How much goes to each destination at a time, so that those which hang do not hold up the rest.
+
+For ``mail/direct``. A destination is a recipient's domain. Its window opens by one with each mail that it takes quickly
+and halves with each that it takes slowly; one that cannot be reached is left alone for a while, which doubles each time
+(a circuit breaker). All of it is in this process's memory and no truth: at worst a mail is tried too early.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+FIRST, MOST = 3, 60
+QUICK = 2.0
+"""Seconds: what takes longer narrows the window."""
+SOON = 2.0
+"""Seconds until a mail is looked at again whose destination has enough under way."""
+REST, LONGEST_REST = 30.0, 600.0
+REMEMBERED = 10_000
+
+
+@dataclass(slots=True)
+class _Destination:
+    window: int = FIRST
+    under_way: int = 0
+    misses: int = 0
+    closed_until: float = 0.0
+
+
+class Destinations:
+    """Windows by name; ``now`` gives seconds of a monotonic clock."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._known: dict[str, _Destination] = {}
+
+    def wait(self, name: str) -> float:
+        """Seconds for which trying is no use; 0: go ahead."""
+        known = self._known.get(name)
+        if known is None:
+            return 0.0
+        rest = known.closed_until - self._now()
+        if rest > 0:
+            return rest
+        allowed = known.window if known.misses == 0 else 1
+        return SOON if known.under_way >= allowed else 0.0
+
+    def enter(self, name: str) -> float:
+        """A mail is on its way; the moment, for ``leave``."""
+        if name not in self._known and len(self._known) >= REMEMBERED:
+            self._forget()
+        self._known.setdefault(name, _Destination()).under_way += 1
+        return self._now()
+
+    def leave(self, name: str, since: float, *, reached: bool) -> None:
+        """It has ended. ``reached``: a server of the destination spoke."""
+        known, now = self._known[name], self._now()
+        known.under_way -= 1
+        if reached:
+            known.misses, known.closed_until = 0, 0.0
+            quick = now - since <= QUICK
+            known.window = min(known.window + 1, MOST) if quick else max(known.window // 2, 1)
+            return
+        known.misses, known.window = known.misses + 1, FIRST
+        # Those that were under way together are one miss.
+        if since >= known.closed_until:
+            known.closed_until = now + min(REST * 2 ** min(known.misses - 1, 10), LONGEST_REST)
+
+    def _forget(self) -> None:
+        """Drops what is idle and open; a destination that rests is remembered."""
+        now = self._now()
+        self._known = {name: one for name, one in self._known.items() if one.under_way or one.closed_until > now}
+        if len(self._known) >= REMEMBERED:
+            self._known = {name: one for name, one in self._known.items() if one.under_way}

@@ -1,0 +1,245 @@
+"""Hands mails to the recipient's own servers: found in the DNS, tried in their order, encrypted as their domain says.
+
+For bootstrap, which builds it, and the use cases that send. One attempt is one pass over the hosts (decision 0010): the
+next one is tried as long as the final dot was not due and no server has decided about the mail. Clauses: RFC 5321 5.1,
+RFC 7505 (null MX), RFC 8461 (MTA-STS), RFC 7672 (DANE), RFC 8689 (REQUIRETLS).
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sealpost.mail.connections import IDLE_SECONDS, Connections
+from sealpost.mail.dane import tlsa_of
+from sealpost.mail.destinations import Destinations
+from sealpost.mail.dns import Dns
+from sealpost.mail.mta_sts import MtaSts, StsPolicy, matches
+from sealpost.mail.relay import check_our_name
+from sealpost.mail.route import Exchange, Host, Route, find_route
+from sealpost.mail.session import Peer, Timeouts, TlsMode
+from sealpost.mail.transport import Envelope, Handover, Mx, Policy, Reason, check_handover
+
+HOSTS = 5
+KNOWN = 2_000
+_BEFORE_THE_MAIL = frozenset({"route", "connect", "greeting", "ehlo", "starttls"})
+_WHILE_OFFERING = frozenset({"mail", "rcpt", "data"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How to go to one host, or why not."""
+
+    policy: Policy
+    peer: Peer | None
+    why: str = ""
+
+
+class Direct:
+    """A ``Transport`` to the servers that the recipient's domain names."""
+
+    def __init__(
+        self,
+        *,
+        dns: Dns,
+        sts: MtaSts | None,
+        our_name: str,
+        clock: Callable[[], datetime],
+        shuffle: Callable[[list[Exchange]], None],
+        port: int = 25,
+        private: bool = False,
+        context: ssl.SSLContext | None = None,
+        timeouts: Timeouts | None = None,
+        max_connections: int = 20,
+    ) -> None:
+        """Opens nothing yet.
+
+        Args:
+            dns: where to ask.
+            sts: keeps the policies of domains; None: they are not asked for.
+            our_name: for EHLO; a server of this name is ourselves.
+            clock: gives the time of every line.
+            shuffle: puts hosts of the same preference into any order.
+            port: of all servers.
+            private: also to addresses that are not public.
+            context: certificate authorities other than the system's.
+            timeouts: seconds per stage.
+            max_connections: to one host at a time.
+
+        Raises:
+            ValueError: ``our_name`` is no host name.
+        """
+        check_our_name(our_name)
+        self._dns, self._sts, self._shuffle = dns, sts, shuffle
+        self._port, self._private, self._most = port, private, max_connections
+        self._peer = Peer("", port, our_name, clock, context=context, timeouts=timeouts or Timeouts())
+        self._connections: dict[Peer, Connections] = {}
+        self._destinations = Destinations(lambda: asyncio.get_running_loop().time())
+        self._swept_at = 0.0
+
+    def wait(self, recipient: str) -> float:
+        """See ``Transport.wait``."""
+        return self._destinations.wait(_domain(recipient))
+
+    async def hand_over(self, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]) -> Handover:
+        """See ``Transport.hand_over``."""
+        check_handover(envelope, mail)
+        await self._sweep()
+        domain, reached = _domain(envelope.rcpt_to), True
+        since = self._destinations.enter(domain)
+        try:
+            handover = await self._pass(domain, envelope, mail, before_dot)
+            reached = handover.stage == "route" or any(one.address for one in (*handover.earlier, handover))
+            return handover
+        finally:
+            self._destinations.leave(domain, since, reached=reached)
+
+    async def _pass(
+        self, domain: str, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]
+    ) -> Handover:
+        """Goes from host to host until one has decided."""
+        started_at = self._peer.clock()
+        route = await self._route(domain)
+        if route.none:
+            none = route.none
+            return self._nowhere(started_at, route, none.outcome, none.reason, none.enhanced, none.why)
+        policy = await self._sts.policy(domain) if self._sts else None
+        tried: list[Handover] = []
+        for host in route.hosts:
+            handover = await self._try(host, route, policy, envelope, mail, before_dot)
+            tried.append(handover)
+            if _decided(handover):
+                break
+        return _told(tried, started_at, _mx(route))
+
+    async def _route(self, domain: str) -> Route:
+        ours = frozenset({self._peer.our_name.lower()})
+        return await find_route(self._dns, domain, ours, private=self._private, shuffle=self._shuffle, most=HOSTS)
+
+    async def _try(
+        self,
+        host: Host,
+        route: Route,
+        sts: StsPolicy | None,
+        envelope: Envelope,
+        mail: bytes,
+        before_dot: Callable[[], Awaitable[None]],
+    ) -> Handover:
+        started_at = self._peer.clock()
+        way = await self._way(host, route, sts, demanded=envelope.tls_verified)
+        if way.peer is None:
+            refused = self._nowhere(started_at, route, "delayed", "policy", "4.7.5", way.why)
+            return replace(refused, host=host.name, policy=way.policy)
+        handover = await self._to(way.peer).hand_over(envelope, mail, before_dot)
+        return replace(handover, policy=way.policy)
+
+    async def _way(self, host: Host, route: Route, sts: StsPolicy | None, *, demanded: bool) -> _Way:
+        """The strictest of what the host's DNS, the domain's policy and the sender demand (RFC 8461 2, RFC 7672 2)."""
+        peer = replace(self._peer, host=host.name, addresses=host.addresses)
+        if host.secure:
+            answer = await tlsa_of(self._dns, host.name, self._port)
+            if answer.status == "failed":
+                return _Way(Policy("dane", demanded=demanded), None, "its TLSA records cannot be had")
+            if answer.status == "usable":
+                names = frozenset({host.name, route.mx.domain, answer.name} - {""})
+                dane = replace(peer, tls="dane", tlsa=answer.records, names=names)
+                return _Way(Policy("dane", demanded=demanded), dane)
+            if answer.status == "unusable" and not demanded:
+                return _Way(Policy("dane", mode="unusable"), replace(peer, tls="encrypted"))
+        if sts and sts.mode != "none":
+            return _by_sts(peer, sts, demanded=demanded)
+        mode: TlsMode = "required" if demanded else "opportunistic"
+        return _Way(Policy("demanded" if demanded else "none", demanded=demanded), replace(peer, tls=mode))
+
+    def _to(self, peer: Peer) -> Connections:
+        known = self._connections.get(peer)
+        if known is None:
+            known = self._connections[peer] = Connections(peer, self._most)
+        return known
+
+    def _nowhere(
+        self,
+        started_at: datetime,
+        route: Route,
+        outcome: str,
+        reason: Reason,
+        enhanced: str,
+        why: str,
+    ) -> Handover:
+        """An attempt in which no server was spoken to."""
+        return Handover(
+            outcome="failed" if outcome == "failed" else "delayed",
+            stage="route",
+            code=None,
+            enhanced=enhanced,
+            final=b"",
+            reason=reason,
+            host="",
+            address=None,
+            port=self._port,
+            our_name=self._peer.our_name,
+            tls=None,
+            transcript=(),
+            started_at=started_at,
+            ended_at=self._peer.clock(),
+            mx=_mx(route),
+            why=why,
+        )
+
+    async def _sweep(self) -> None:
+        """Now and then ends connections that nobody uses any more, and forgets their servers."""
+        now = asyncio.get_running_loop().time()
+        if now - self._swept_at < IDLE_SECONDS / 3:
+            return
+        self._swept_at = now
+        for one in list(self._connections.values()):
+            await one.close_idle(older=IDLE_SECONDS)
+        self._connections = {peer: one for peer, one in self._connections.items() if not one.unused}
+
+    async def close(self) -> None:
+        """See ``Transport.close``."""
+        await asyncio.gather(*(one.close_idle() for one in self._connections.values()))
+
+
+def _domain(recipient: str) -> str:
+    return recipient.rpartition("@")[2].lower()
+
+
+def _by_sts(peer: Peer, sts: StsPolicy, *, demanded: bool) -> _Way:
+    """RFC 8461 5: in *enforce* a host that the policy does not name is not used; *testing* changes nothing."""
+    policy = Policy("mta-sts", sts.id, sts.mode, demanded)
+    if sts.mode == "enforce" and not matches(sts, peer.host):
+        return _Way(policy, None, "the domain's MTA-STS policy does not name it")
+    mode: TlsMode = "required" if demanded or sts.mode == "enforce" else "opportunistic"
+    return _Way(policy, replace(peer, tls=mode))
+
+
+def _decided(handover: Handover) -> bool:
+    """Whether no further host is to be tried: the mail was taken or refused, may have been taken, or waits here."""
+    if handover.outcome in {"accepted", "uncertain"}:
+        return True
+    if handover.stage in _BEFORE_THE_MAIL:
+        return False
+    if handover.stage in _WHILE_OFFERING:  # without a reply it was this server that could not take it (SMTPUTF8, SIZE)
+        return (handover.outcome == "failed" and handover.code is not None) or handover.reason == "greylisted"
+    return True  # the dot was due, or the mail was on its way
+
+
+def _told(tried: list[Handover], started_at: datetime, mx: Mx) -> Handover:
+    """The one that decided, else the last that gave hope, else the last; the others stand before it.
+
+    What is no decision is final only if every host says so.
+    """
+    last = tried[-1]
+    softer = [one for one in tried if one.outcome == "delayed"]
+    offered = [one for one in softer if one.stage not in _BEFORE_THE_MAIL]
+    chosen = last if _decided(last) else (offered or softer or tried)[-1]
+    earlier = tuple(one for one in tried if one is not chosen)
+    return replace(chosen, started_at=started_at, mx=mx, earlier=earlier)
+
+
+def _mx(route: Route) -> Mx:
+    answer = route.mx
+    exchanges = tuple((one.preference, one.name) for one in answer.exchanges)
+    return Mx(answer.domain, exchanges, answer.implicit, answer.secure, answer.status)
