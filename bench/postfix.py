@@ -1,7 +1,7 @@
 """Debian's Postfix, unpacked into a throw-away folder and run there: never installed, the machine's own stays untouched.
 
-For `bench/accept.py`. Postfix wants users of its own: it runs in a mount namespace whose /etc/passwd and /etc/group are
-copies with `postfix` and `postdrop` in them, so root is needed. All mail goes to its discard transport.
+For `bench/accept.py` and `bench/announce.py`. Postfix wants users of its own: it runs in a mount namespace whose /etc/passwd and /etc/group are
+copies with `postfix` and `postdrop` in them, so root is needed. All mail goes to its discard transport, unless told otherwise.
 """
 
 import os
@@ -71,11 +71,16 @@ class Postfix:
 
     def take(self, messages: int, sessions: int, octets: int) -> float:
         """Gives it messages by smtp-source on connections that stay open; seconds until the last is accepted."""
-        program = self._unpacked / "usr/sbin/smtp-source"
+        return self.source(self._unpacked, self._port, messages, sessions, octets)
+
+    @staticmethod
+    def source(unpacked: Path, port: int, messages: int, sessions: int, octets: int) -> float:
+        """Gives messages to any server on this machine by smtp-source; seconds until the last is accepted."""
+        program = unpacked / "usr/sbin/smtp-source"
         counts = ["-s", str(sessions), "-m", str(messages), "-l", str(octets)]
         command = [program, "-d", *counts, "-f", "alice@example.org", "-t", "bob@example.com"]
         began = time.monotonic()
-        subprocess.run([*command, f"127.0.0.1:{self._port}"], env=_environment(self._unpacked), check=True)
+        subprocess.run([*command, f"127.0.0.1:{port}"], env=_environment(unpacked), check=True)
         return time.monotonic() - began
 
     def wait_until_empty(self) -> None:
@@ -91,12 +96,17 @@ class Postfix:
 
 
 @contextmanager
-def running_postfix(folder: Path, port: int) -> Generator[Postfix]:
-    """Unpacks Postfix into a folder and runs it until the end of the block."""
+def running_postfix(
+    folder: Path, port: int, *, unpacked: Path | None = None, more: str = ""
+) -> Generator[Postfix]:
+    """Unpacks Postfix into a folder, unless that is done, and runs it until the end of the block.
+
+    ``more``: lines of its configuration that replace ours of the same name.
+    """
     if os.geteuid() != 0:
-        sys.exit("bench/accept needs root: Postfix starts as root, in a mount namespace of its own")
-    unpacked = _unpacked(folder)
-    _configure(folder, unpacked, port)
+        sys.exit("this benchmark needs root: Postfix starts as root, in a mount namespace of its own")
+    unpacked = unpacked or fetched(folder)
+    _configure(folder, unpacked, port, more)
     script = SHELL.format(folder=shlex.quote(str(folder)), unpacked=shlex.quote(str(unpacked)))
     with (folder / "postfix.log").open("wb") as log:
         command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
@@ -109,9 +119,10 @@ def running_postfix(folder: Path, port: int) -> Generator[Postfix]:
         master.wait(30)
 
 
-def _unpacked(folder: Path) -> Path:
+def fetched(folder: Path) -> Path:
+    """The package's files, unpacked into a folder."""
     if os.environ.get("SEALPOST_NO_APT", "0") != "0":
-        sys.exit("bench/accept needs Debian's postfix package, and SEALPOST_NO_APT forbids apt")
+        sys.exit("this benchmark needs Debian's postfix package, and SEALPOST_NO_APT forbids apt")
     print("fetching Debian's postfix package to unpack it into a throw-away folder; nothing is installed", flush=True)
     sandbox = ["-o", "APT::Sandbox::User=root"]  # its own user may not write into our folder
     subprocess.run(["apt-get", "-qq", *sandbox, "download", "postfix"], cwd=folder, check=True)
@@ -135,12 +146,14 @@ def _environment(unpacked: Path) -> dict[str, str]:
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": str(unpacked / "usr/lib/postfix")}
 
 
-def _configure(folder: Path, unpacked: Path, port: int) -> None:
+def _configure(folder: Path, unpacked: Path, port: int, more: str) -> None:
     """Debian's defaults but for the port, the places, no chroot (it needs a populated one), and the discard transport."""
     folder.chmod(0o711)
     etc = folder / "etc"
     etc.mkdir()
-    (etc / "main.cf").write_text(MAIN_CF.format(folder=folder, unpacked=unpacked))
+    given = {line.split(" = ")[0] for line in more.splitlines()}
+    ours = MAIN_CF.format(folder=folder, unpacked=unpacked).splitlines(keepends=True)
+    (etc / "main.cf").write_text("".join(line for line in ours if line.split(" = ")[0] not in given) + more)
     services = (unpacked / "usr/share/postfix/master.cf.dist").read_text()
     services = re.sub(r"(?m)^smtp(\s+inet\s)", rf"127.0.0.1:{port}\1", services)
     services = re.sub(r"(?m)^(\S+\s+\S+\s+\S\s+\S\s+)y", r"\1n", services)

@@ -12,6 +12,7 @@ from sealpost.bootstrap.examine import (
     examine_evidence,
     examine_keys,
 )
+from sealpost.bootstrap.inbound import inbound
 from sealpost.bootstrap.service import opened
 from sealpost.bootstrap.web import asgi
 from sealpost.usecases.service import Service
@@ -28,6 +29,7 @@ __all__ = [
     "examine_delivery",
     "examine_evidence",
     "examine_keys",
+    "inbound",
     "migrate",
     "opened",
 ]

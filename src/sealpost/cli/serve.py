@@ -26,7 +26,10 @@ STOP_SECONDS = 20
 def serve(
     role: Annotated[Role, typer.Option(help="what this command runs: web, worker, inbound, or all of them")] = "all",
     processes: Annotated[
-        int, typer.Option(min=1, max=64, help="web processes; more than one adds a worker process of its own")
+        int,
+        typer.Option(
+            min=1, max=64, help="web processes; more than one adds processes of their own for worker and inbound"
+        ),
     ] = 1,
     listening: Annotated[int, typer.Option("--fd", hidden=True)] = -1,
 ) -> None:
@@ -58,16 +61,15 @@ async def _serve(settings: Settings, role: Role, fd: int) -> None:
                 parts.create_task(_web(service, web, stop, settings))
             if role in {"all", "worker"}:
                 parts.create_task(work(service, stop))
-            if role == "inbound":
-                # Bounces and the submission gateway will listen here; until then the role has nothing to take in.
-                log.warning("no mail is taken in by this version; the inbound role waits")
-                parts.create_task(wait(stop))
+            if role in {"all", "inbound"} and settings.inbound_port:
+                parts.create_task(_inbound(service, stop, settings))
             log.info("serving", role=role, address=settings.base_url if web else None)
 
 
-async def wait(stop: asyncio.Event) -> None:
-    """Does nothing until the end."""
-    await stop.wait()
+async def _inbound(service: bootstrap.Service, stop: asyncio.Event, settings: Settings) -> None:
+    async with bootstrap.inbound(settings, service) as port:
+        log.info("taking mail in", address=settings.inbound_bind, port=port, gateway=settings.gateway or None)
+        await stop.wait()
 
 
 async def _web(service: bootstrap.Service, web: socket.socket, stop: asyncio.Event, settings: Settings) -> None:
@@ -82,7 +84,9 @@ async def _supervise(settings: Settings, role: Role, processes: int) -> None:
     web.set_inheritable(True)
     async with bootstrap.database(settings) as dsn:
         await bootstrap.migrate(dsn)
-        wanted = ["web"] * processes + (["worker"] if role == "all" else [])
+        wanted = ["web"] * processes
+        if role == "all":
+            wanted += ["worker", "inbound"] if settings.inbound_port else ["worker"]
         running = [_start(one, web) for one in wanted]
         log.info("serving", processes=len(running), address=settings.base_url)
         while not stop.is_set():

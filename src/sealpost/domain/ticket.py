@@ -22,6 +22,7 @@ AFTER_ACCEPTANCE = frozenset(
     {f"content_{fact}" for fact in (*TRANSPORT, "delivered", "downloaded")} - {"content_accepted"}
 )
 REACHED = frozenset(f"{mail}_{fact}" for mail in ("announcement", "reminder") for fact in ("accepted", "delivered"))
+DELIVERED = frozenset({"announcement_delivered", "reminder_delivered"})
 ERASED = "content_erased"
 KINDS = FACTS | AFTER_ACCEPTANCE | set(DECISIONS) | {"submitted", "announcement_opened", ERASED}
 
@@ -112,9 +113,10 @@ def _erase(state: TicketState) -> TicketState:
 def _observe(state: TicketState, kind: str, at: datetime) -> TicketState:
     reached = kind in REACHED
     late = state.decision is not None and kind not in AFTER_ACCEPTANCE
+    late = late or (kind in DELIVERED and state.could_know_at is not None)  # a report that comes after a sign of a person
     return replace(
         state,
-        # A late fact about an announcement is added; it does not replace what the decision says.
+        # A late fact about an announcement is added; it does not replace what the decision, or the person, says.
         status=state.status if late else status_of(kind).code,
         reached_at=state.reached_at or (at if reached else None),
         could_know_at=state.could_know_at or (at if kind == "announcement_opened" else None),

@@ -16,7 +16,8 @@ from sealpost.content.placement import Placement
 from sealpost.content.vault import Sealed
 from sealpost.domain.errors import Conflict, Unavailable
 from sealpost.domain.records import Record, Subject
-from sealpost.store import idempotency_keys, jobs, mails, records, tickets
+from sealpost.store import gateway_mails, idempotency_keys, jobs, mails, records, tickets
+from sealpost.store.gateway_mails import Claim
 from sealpost.store.idempotency_keys import Held
 from sealpost.store.pool import Connection
 from sealpost.usecases.database import transaction
@@ -44,7 +45,7 @@ class Submission:
     salt: bytes
     seal: bytes
     look_again: datetime
-    held: Held | None = None
+    held: Held | Claim | None = None
 
 
 class SubmissionGroup:
@@ -129,12 +130,12 @@ def _end(group: Sequence[tuple[Submission, asyncio.Future[None]]], error: Except
 
 
 async def write(service: Service, group: Sequence[Submission]) -> set[UUID]:
-    """The submit transaction: answers of idempotency keys, message, ticket, record, planned announcement, job.
+    """The submit transaction: answers of idempotency keys and claims, message, ticket, record, announcement, job.
 
     A crash before the commit leaves nothing; after it, everything, whether or not the callers were answered.
 
     Returns:
-        Tickets that were not written, because another request holds their idempotency key by now.
+        Tickets that were not written, because another request holds their idempotency key or claim by now.
     """
     async with transaction(service) as connection:
         fenced = await _answer_keys(connection, group)
@@ -152,11 +153,17 @@ async def write(service: Service, group: Sequence[Submission]) -> set[UUID]:
 
 
 async def _answer_keys(connection: Connection, group: Sequence[Submission]) -> set[UUID]:
-    keyed = [(one.held, one.subject.ticket_token) for one in group if one.held]
-    if not keyed:
-        return set()
-    answered = await idempotency_keys.answer(connection, keyed)
-    return {one.ticket_id for one in group if one.held and one.held.claim not in answered}
+    """Writes what submissions answer: an idempotency key, or the claim of a mail that came by the gateway."""
+    keyed = [(one.held, one.subject.ticket_token) for one in group if isinstance(one.held, Held)]
+    claimed = [(one.held, one.subject.ticket_token) for one in group if isinstance(one.held, Claim)]
+    keys = await idempotency_keys.answer(connection, keyed) if keyed else set[UUID]()
+    claims = await gateway_mails.fulfil(connection, claimed) if claimed else set[Claim]()
+    return {
+        one.ticket_id
+        for one in group
+        if (isinstance(one.held, Held) and one.held.claim not in keys)
+        or (isinstance(one.held, Claim) and one.held not in claims)
+    }
 
 
 def _message(one: Submission) -> tuple[Any, ...]:
@@ -203,6 +210,7 @@ def _ticket(one: Submission) -> tuple[Any, ...]:
         10,
         1,
         one.record.sha256,
+        fields.tls_verified,
     )
 
 

@@ -23,9 +23,10 @@ from sealpost.store.idempotency_keys import Held
 from sealpost.usecases.accounts import Accounts
 from sealpost.usecases.chain import LOOK_AGAIN
 from sealpost.usecases.encode import Enclosed, Encoded, enclose
-from sealpost.usecases.fields import Fields, read_fields
+from sealpost.usecases.fields import Fields, Rules, read_fields
 from sealpost.usecases.seals import salt_for, seal_submission
 from sealpost.usecases.service import Limits, Service
+from sealpost.usecases.sign_mail import verified_domain
 from sealpost.usecases.submission_group import Submission, SubmissionGroup
 from sealpost.usecases.submit_message import SubmitMessage
 
@@ -66,7 +67,7 @@ class Submitter:
         """
         rules = await self._accounts.rules(message.sender.account_id)
         fields = read_fields(message, rules, self._service)
-        await self._check_sender(message, fields)
+        await self._check_sender(message, fields, rules)
         await self._service.readiness.require()
         message_id = uuid7(self._service.clock.now(), self._service.random)
         enclosed = await self._enclose(message, message_id, rules.limits)
@@ -86,9 +87,12 @@ class Submitter:
         """Waits for what is being committed."""
         await self._group.close()
 
-    async def _check_sender(self, message: SubmitMessage, fields: Fields) -> None:
-        if not await self._accounts.may_send(message.sender.account_id, fields.sender.key):
+    async def _check_sender(self, message: SubmitMessage, fields: Fields, rules: Rules) -> None:
+        account_id = message.sender.account_id
+        if not await self._accounts.may_send(account_id, fields.sender.key):
             raise PreconditionFailed("sender_email: this address may not send for the account")
+        if rules.domain_demanded and not await verified_domain(self._service, account_id, fields.sender.domain):
+            raise PreconditionFailed("sender_email: its domain is not verified, and the account demands that")
 
     async def _enclose(self, message: SubmitMessage, message_id: UUID, limits: Limits) -> Enclosed:
         encoded = Encoded(message.body, message.attachments, limits, large=message.large)

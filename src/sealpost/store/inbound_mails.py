@@ -1,0 +1,170 @@
+"""What came back for mails of ours: bounces, automatic answers and replies, their octets encrypted as mails are.
+
+The table's unique indexes carry two rules: the same octets count once for a mail, and so does each effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sealpost.store.erasures import CARRIERS
+from sealpost.store.pool import Connection, Runner
+from sealpost.store.tickets import Stored
+
+TELLS = ("failed", "delivered", "delayed")
+"""Kinds that are evidence about an announcement: they stay when a ticket's content is erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The mail that something came back for.
+
+    Args:
+        attempt: the attempt that it names; 0 if it names none.
+        attempt_state: what became of that one, or empty.
+    """
+
+    mail_id: UUID
+    account_id: int
+    ticket_id: UUID | None
+    purpose: str
+    message_header: str
+    rcpt_to: str
+    attempt: int
+    attempt_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewInbound:
+    """What is kept of a mail that came in; ``stored.owner`` is its id."""
+
+    sent: Sent
+    kind: str
+    received_at: datetime
+    mail_from: str
+    sha256: bytes
+    size: int
+    facts: dict[str, Any]
+    stored: Stored
+
+
+async def sent(runner: Runner, mail_id: UUID, attempt: int, most_attempts: int) -> Sent | None:
+    """The mail and that attempt of it; the newest one if it is ``most_attempts``, which stands for all from there."""
+    row = await runner.fetchrow(
+        """select m.id, m.account_id, m.ticket_id, m.purpose, m.message_header, m.rcpt_to, a.number, a.state
+           from mails m join attempts a on a.mail_id = m.id
+           where m.id = $1 and (a.number = $2 or ($2 = $3 and a.number > $3)) order by a.number desc limit 1""",
+        mail_id,
+        attempt,
+        most_attempts,
+    )
+    return _sent(row) if row else None
+
+
+async def first_built(runner: Runner, mail_ids: Sequence[UUID]) -> Sent | None:
+    """The first of these mails that was ever offered to a server."""
+    row = await runner.fetchrow(
+        """select m.id, m.account_id, m.ticket_id, m.purpose, m.message_header, m.rcpt_to, 0 as number, '' as state
+           from unnest($1::uuid[]) with ordinality given(id, place) join mails m using (id)
+           where exists (select from attempts a where a.mail_id = m.id and a.dot_due_at is not null)
+           order by given.place limit 1""",
+        list(mail_ids),
+    )
+    return _sent(row) if row else None
+
+
+def _sent(row: Any) -> Sent:
+    return Sent(
+        row["id"],
+        row["account_id"],
+        row["ticket_id"],
+        row["purpose"],
+        row["message_header"],
+        row["rcpt_to"],
+        row["number"],
+        row["state"],
+    )
+
+
+async def kept(runner: Runner, mail_id: UUID, sha256: bytes) -> tuple[int, bool]:
+    """How many are kept for a mail, and whether one with these octets is among them."""
+    row = await runner.fetchrow(
+        "select count(*), coalesce(bool_or(sha256 = $2), false) as again from inbound_mails where mail_id = $1",
+        mail_id,
+        sha256,
+    )
+    return (row["count"], row["again"]) if row else (0, False)
+
+
+async def replies(runner: Runner, ticket_id: UUID) -> int:
+    """How many replies are kept for a ticket."""
+    return await runner.fetchval(
+        "select count(*) from inbound_mails where ticket_id = $1 and kind = 'reply'", ticket_id
+    )
+
+
+async def add(connection: Connection, new: NewInbound) -> bool:
+    """Keeps one; False: it, or its effect, is there already, and nothing was changed."""
+    stored = new.stored
+    return bool(
+        await connection.fetchval(
+            """insert into inbound_mails (id, account_id, ticket_id, mail_id, attempt, kind, received_at, mail_from, sha256,
+                   size, facts, segment, "offset", length, nonce, wrapped_key)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+               on conflict do nothing returning true""",
+            stored.owner,
+            new.sent.account_id,
+            new.sent.ticket_id,
+            new.sent.mail_id,
+            new.sent.attempt,
+            new.kind,
+            new.received_at,
+            new.mail_from,
+            new.sha256,
+            new.size,
+            new.facts,
+            stored.segment,
+            stored.offset,
+            stored.length,
+            stored.nonce,
+            stored.wrapped_key,
+        )
+    )
+
+
+async def reply(runner: Runner, ticket_id: UUID, first_digits: str) -> Any | None:
+    """A ticket's reply whose id begins with these digits, unless it was erased."""
+    return await runner.fetchrow(
+        """select * from inbound_mails where ticket_id = $1 and kind = 'reply' and wrapped_key is not null
+           and starts_with(id::text, $2) order by received_at limit 1""",
+        ticket_id,
+        first_digits,
+    )
+
+
+async def erase(connection: Connection, ticket_id: UUID) -> None:
+    """Destroys the keys of what came back for a ticket, and of the mails that passed it on.
+
+    Kept is what servers said about announcements and reminders: it is evidence, as these mails are. What came back for a
+    mail with content may hold that content.
+    """
+    await connection.execute(
+        """update inbound_mails i set wrapped_key = null from mails m
+           where i.ticket_id = $1 and m.id = i.mail_id and i.wrapped_key is not null
+             and (i.kind <> all($2) or m.purpose = any($3))""",
+        ticket_id,
+        list(TELLS),
+        list(CARRIERS),
+    )
+    await connection.execute(
+        "update mails set wrapped_key = null where ticket_id = $1 and starts_with(purpose, 'reply:')", ticket_id
+    )
+
+
+async def has_sender_domain(runner: Runner, name: str) -> bool:
+    """Whether any account sends from this domain, so that its return paths lead here."""
+    return bool(await runner.fetchval("select true from sender_domains where name = $1 limit 1", name))
