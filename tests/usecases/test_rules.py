@@ -95,29 +95,29 @@ async def test_two_workers_at_one_mail(world: World) -> None:
     later = world.clock.now() + timedelta(minutes=5)
     other = uuid4()
     async with transaction(world.service) as connection:
-        first = await mails.claim(connection, mail_id, world.service.worker, later)
+        first = (await mails.claim(connection, [mail_id], world.service.worker, later)).get(mail_id)
     async with transaction(world.service) as connection:
-        assert await mails.claim(connection, mail_id, other, later) is None
+        assert await mails.claim(connection, [mail_id], other, later) == {}
     assert first
     # The first freezes: no beat for long. Another takes over; the first thaws and may not write.
     await world.service.pool.execute("update workers set beat_at = now() - interval '1 minute'")
     assert await give_up_dead(world.service) == 1
     async with transaction(world.service) as connection:
-        second = await mails.claim(connection, mail_id, other, later)
+        second = (await mails.claim(connection, [mail_id], other, later)).get(mail_id)
     assert second
     assert second.epoch == first.epoch + 1
     async with transaction(world.service) as connection:
         with pytest.raises(Fenced):
-            await mails.fence(connection, first)
+            await mails.fence_one(connection, first)
     async with transaction(world.service) as connection:
-        await mails.fence(connection, second)
+        await mails.fence_one(connection, second)
 
 
 async def test_a_live_worker_keeps_its_claims(world: World) -> None:
     await world.submitter.submit(world.message())
     mail_id = await world.service.pool.fetchval("select id from mails")
     async with transaction(world.service) as connection:
-        await mails.claim(connection, mail_id, world.service.worker, world.clock.now())
+        await mails.claim(connection, [mail_id], world.service.worker, world.clock.now())
     await world.service.pool.execute("update workers set beat_at = now() - interval '20 seconds'")
     assert await give_up_dead(world.service) == 0, "it still holds its lock"
     dead = uuid4()

@@ -29,6 +29,7 @@ from sealpost.settings import Settings
 from sealpost.store import demo as demo_store
 from sealpost.store import tickets
 from sealpost.store.pool import Pool, open_pool
+from sealpost.usecases.group import Groups
 from sealpost.usecases.quotas import Quotas
 from sealpost.usecases.readiness import Readiness
 from sealpost.usecases.service import Face, Limits, Service
@@ -90,6 +91,8 @@ async def opened(
             return_paths=ReturnPaths(_secret(rings, "return path")),
             dns=dns,
             signing=SigningCache(),
+            groups=Groups(),
+            under_way=set(),
             worker=uuid7(clock.real(), os.urandom),
             quotas=Quotas(pool, clock, settings.quota, settings.quota_unit),
             throttle=Throttle(),

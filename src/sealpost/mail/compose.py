@@ -20,6 +20,7 @@ from sealpost.mail.views import (
     ContentView,
     InvitationView,
     NoticeView,
+    ReplyView,
     TooLargeView,
 )
 from sealpost.text.catalogue import Translator, marked, translator
@@ -137,6 +138,16 @@ class Composer:
         lead = translator(view.language).gettext(NOTICES[view.status_name]) % {"recipient": view.recipient_email}
         subject = _labelled(view.language, heading, view.subject)
         return self._composed("notice", view, subject, heading, lead)
+
+    def reply(self, view: ReplyView) -> Composed:
+        """To the sender, what somebody answered; its own subject stays out of the header."""
+        gettext = translator(view.language).gettext
+        heading = gettext("Somebody replied to your registered e-mail")
+        lead = gettext(
+            "This reply came in to your registered e-mail to %(recipient)s. It is neither an acceptance nor a refusal."
+        )
+        subject = gettext("Reply to your registered e-mail: %(subject)s") % {"subject": view.subject}
+        return self._composed("reply", view, subject, heading, lead % {"recipient": view.recipient_email})
 
     def invitation(self, view: InvitationView) -> Composed:
         """The activation mail of a new user (contract 2)."""

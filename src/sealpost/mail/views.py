@@ -110,6 +110,28 @@ class NoticeView:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyView:
+    """To the sender: what somebody answered, of which nothing is checked.
+
+    ``mail_from`` and ``reply_subject`` are one line each, ``text`` may be empty; ``is_cut``: there is more of it;
+    ``reaches_recipient``: what the sender answers to this mail goes to the recipient.
+    """
+
+    language: str
+    recipient_email: str
+    subject: str
+    zone: ZoneInfo
+    reference: str
+    ticket_url: str
+    received_at: datetime
+    mail_from: str
+    reply_subject: str
+    text: str
+    is_cut: bool = False
+    reaches_recipient: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class InvitationView:
     """To a new user of the dashboard."""
 

@@ -134,6 +134,7 @@ async def ends(connection: Connection) -> dict[UUID, int]:
         """select segment, max("end") as "end" from (
                select segment, "offset" + length as "end" from messages
                union all select segment, "offset" + length from mails where segment is not null
+               union all select segment, "offset" + length from inbound_mails
            ) as named group by segment"""
     )
     return {row["segment"]: row["end"] for row in rows}

@@ -1,4 +1,4 @@
-"""What has ended and proves nothing: sessions, tokens, links, idempotency keys. Their rows are removed in small pieces."""
+"""What has ended and proves nothing, from sessions to MTA-STS policies. Its rows are removed in small pieces."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ TOKENS = ("access_tokens", "hash", "expires_at")
 USER_LINKS = ("user_links", "hash", "expires_at")
 ADDRESS_LINKS = ("address_links", "hash", "expires_at")
 KEYS = ("idempotency_keys", "(client_id, key_sha256)", "created_at")
+GATEWAY_MAILS = ("gateway_mails", "(account_id, message_sha256, recipient_key)", "taken_at")
+POLICIES = ("mta_sts_policies", "domain", "until")
 
 
 async def remove(runner: Runner, kind: tuple[str, str, str], before: datetime) -> int:

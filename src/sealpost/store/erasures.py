@@ -1,4 +1,4 @@
-"""Erasure in the database: which tickets it is time for, and the keys that go.
+"""Erasure in the database: which tickets it is time for, and the keys that go: of content, and of what people answered.
 
 What remains of a row is what the evidence says as well: parties, subject, names, sizes and fingerprints of the parts.
 """
@@ -13,9 +13,16 @@ from sealpost.store.pool import Connection, Runner
 
 CARRIERS = ("content", "collection")
 """Purposes of the mails that carry the content, or a link to it."""
+TELLS = ("failed", "delivered", "delayed")
+"""Kinds of what came back that are evidence about an announcement or a reminder: they stay."""
 
 _TO_BE_SENT = """exists (select from mails m where m.ticket_id = t.id and m.purpose = any($1)
                  and m.state in ('planned', 'built'))"""
+# What came back for a mail with content may hold that content.
+_WORDS = "m.id = i.mail_id and i.wrapped_key is not null and (i.kind <> all($2) or m.purpose = any($3))"
+_REPLIES = """update mails set wrapped_key = null, due_at = null,
+                  state = case when state in ('planned', 'built') then 'cancelled' else state end
+              where starts_with(purpose, 'reply:')"""
 
 
 async def due(runner: Runner, now: datetime, accepted_before: datetime, limit: int) -> list[tuple[UUID, UUID]]:
@@ -53,15 +60,67 @@ async def erase(connection: Connection, ticket_id: UUID, message_id: UUID, now: 
     await connection.execute("update tickets set erased_at = $2 where id = $1", ticket_id, now)
 
 
+async def erase_words(connection: Connection, ticket_id: UUID) -> bool:
+    """Destroys the keys of what came back for a locked ticket, evidence excepted, and of the mails that pass replies on.
+
+    False: one of those is being handed over. Its worker locks the mail's row first and the ticket's then, so it cannot be
+    waited for here; what was destroyed stays so.
+    """
+    await connection.execute(
+        f"""{_REPLIES} and id in (
+                select id from mails where ticket_id = $1 and starts_with(purpose, 'reply:') and claimed_by is null
+                and not exists (select from attempts a where a.mail_id = mails.id and a.state in ('prepared', 'dot_due'))
+                for no key update skip locked)""",
+        ticket_id,
+    )
+    await connection.execute(
+        f"update inbound_mails i set wrapped_key = null from mails m where {_WORDS} and i.ticket_id = $1",
+        ticket_id, list(TELLS), list(CARRIERS),
+    )  # fmt: skip
+    return not await connection.fetchval(
+        """select exists (select from mails where ticket_id = $1 and starts_with(purpose, 'reply:')
+           and (wrapped_key is not null or state in ('planned', 'built')))""",
+        ticket_id,
+    )
+
+
+async def erase_late_words(runner: Runner, now: datetime) -> None:
+    """The same for what came after a ticket's erasure, or for a mail of no ticket, once it was kept as long as content.
+
+    Args:
+        runner: a statement of its own: a crash leaves the rest for the next time.
+        now: the service's time.
+    """
+    await runner.execute(
+        f"""with gone as (
+                update inbound_mails i set wrapped_key = null
+                from mails m join accounts a on a.id = m.account_id left join tickets t on t.id = m.ticket_id
+                where {_WORDS} and i.received_at <= $1::timestamptz - make_interval(days => a.keep_days)
+                  and (m.ticket_id is null or t.erased_at is not null)
+                  and not exists (select from mails p where p.ticket_id = i.ticket_id and p.state in ('planned', 'built')
+                                  and p.purpose = 'reply:' || left(i.id::text, 8))
+                returning i.ticket_id, 'reply:' || left(i.id::text, 8) as purpose
+            )
+            update mails m set wrapped_key = null from gone
+            where m.ticket_id = gone.ticket_id and m.purpose = gone.purpose""",
+        now, list(TELLS), list(CARRIERS),
+    )  # fmt: skip
+
+
 async def erase_again(connection: Connection, message_ids: Sequence[UUID]) -> int:
     """Destroys keys that a database which was put back has again; how many messages had one.
 
-    Their tickets stay unmarked: the next erasure records what the restored chains do not know.
+    Their tickets stay unmarked: the next erasure records what the restored chains do not know. Nobody else is at work.
     """
+    its = "in (select id from tickets where message_id = any($1))"
     await connection.execute(
-        """update mails set wrapped_key = null where wrapped_key is not null and purpose = any($2)
-           and ticket_id in (select id from tickets where message_id = any($1))""",
+        f"update mails set wrapped_key = null where wrapped_key is not null and purpose = any($2) and ticket_id {its}",
         list(message_ids), list(CARRIERS),
+    )  # fmt: skip
+    await connection.execute(f"{_REPLIES} and ticket_id {its}", list(message_ids))
+    await connection.execute(
+        f"update inbound_mails i set wrapped_key = null from mails m where {_WORDS} and i.ticket_id {its}",
+        list(message_ids), list(TELLS), list(CARRIERS),
     )  # fmt: skip
     done = await connection.execute(
         "update messages set wrapped_key = null where id = any($1) and wrapped_key is not null", list(message_ids)

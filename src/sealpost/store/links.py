@@ -7,20 +7,17 @@ from datetime import datetime
 from uuid import UUID
 
 from sealpost.store.pool import Connection, Runner
+from sealpost.store.tickets import insert, insert_sql
+
+INSERT = insert_sql(
+    "link_tokens", "hash:bytea ticket_id:uuid purpose:text expires_at:timestamptz created_at:timestamptz"
+)
 
 
-async def add(
-    connection: Connection, sha256: bytes, ticket_id: UUID, purpose: str, expires_at: datetime, now: datetime
-) -> None:
-    """A new link to a ticket's pages."""
-    await connection.execute(
-        "insert into link_tokens (hash, ticket_id, purpose, expires_at, created_at) values ($1, $2, $3, $4, $5)",
-        sha256,
-        ticket_id,
-        purpose,
-        expires_at,
-        now,
-    )
+async def add(connection: Connection, rows: Sequence[tuple[bytes, UUID, str, datetime, datetime]]) -> None:
+    """New links to tickets' pages: hash, ticket, purpose, end and beginning of each."""
+    if rows:
+        await insert(connection, INSERT, rows)
 
 
 async def token_of(runner: Runner, sha256: bytes, now: datetime) -> str | None:

@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from sealpost.domain.errors import Fenced
 from sealpost.store.pool import Connection, Runner
 from sealpost.store.tickets import Stored, insert, insert_sql
@@ -93,24 +95,28 @@ async def plan(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     await insert(connection, PLAN, rows)
 
 
-async def claim(connection: Connection, mail_id: UUID, worker: UUID, look_again: datetime) -> Claim | None:
-    """Takes a mail for this worker, or None: it is done, a live worker is at it, or its account is suspended.
+async def claim(connection: Connection, ids: Sequence[UUID], worker: UUID, look_again: datetime) -> dict[UUID, Claim]:
+    """Takes mails for this worker; those that are missing are done, a live worker is at them, or their account is suspended.
 
-    A suspended account's mail stays as it is, and is looked at again by its ``due_at``.
+    A suspended account's mail stays as it is, and is looked at again by its ``due_at``. The rows are locked in one order
+    by everybody; what another transaction holds at this moment is left to it.
     """
-    row = await connection.fetchrow(
-        """update mails set epoch = epoch + 1, claimed_by = $2, due_at = $3
-           where id = $1 and state in ('planned', 'built') and claimed_by is null
-             and not exists (select 1 from accounts a where a.id = mails.account_id and a.suspended_at is not null)
-           returning *, (select array[number::text, state, coalesce(mail_from, '')] from attempts
-                         where mail_id = $1 and state in ('prepared', 'dot_due') order by number desc limit 1) as left_open,
+    rows = await connection.fetch(
+        """with free as (
+               select id from mails where id = any($1) and state in ('planned', 'built') and claimed_by is null
+                 and not exists (select 1 from accounts a where a.id = mails.account_id and a.suspended_at is not null)
+               order by id for update skip locked
+           )
+           update mails m set epoch = epoch + 1, claimed_by = $2, due_at = $3 from free where m.id = free.id
+           returning m.*, (select array[number::text, state, coalesce(mail_from, '')] from attempts
+                           where mail_id = m.id and state in ('prepared', 'dot_due') order by number desc limit 1) as left_open,
                      (select case when state in ('prepared', 'delayed', 'abandoned') then mail_from end from attempts
-                      where mail_id = $1 order by number desc limit 1) as return_path""",
-        mail_id,
+                      where mail_id = m.id order by number desc limit 1) as return_path""",
+        list(ids),
         worker,
         look_again,
     )
-    return _claim(row) if row else None
+    return {row["id"]: _claim(row) for row in rows}
 
 
 def _claim(row: Any) -> Claim:
@@ -142,92 +148,122 @@ def _built(row: Any) -> Built:
     )
 
 
-async def fence(connection: Connection, held: Claim) -> None:
-    """Locks the mail's row for this transaction, if the claim still holds.
+async def fence(connection: Connection, held: Sequence[Claim]) -> set[UUID]:
+    """Locks the mails' rows for this transaction; those that are returned are still this claimer's.
 
-    Raises:
-        Fenced: another worker has claimed the mail since.
+    The others have another worker by now, and nothing of theirs may be written.
     """
-    row = await connection.fetchrow(
-        "select 1 from mails where id = $1 and epoch = $2 and claimed_by is not null for update", held.id, held.epoch
+    rows = await connection.fetch(
+        """select m.id from mails m join unnest($1::uuid[], $2::int[]) as given(id, epoch) using (id, epoch)
+           where m.claimed_by is not null order by m.id for update of m""",
+        [one.id for one in held],
+        [one.epoch for one in held],
     )
-    if row is None:
+    return {row["id"] for row in rows}
+
+
+async def fence_one(connection: Connection, held: Claim) -> None:
+    """Raises Fenced unless the claim still holds; as ``fence``."""
+    if not await fence(connection, [held]):
         raise Fenced(str(held.id))
 
 
-async def save_built(connection: Connection, held: Claim, built: Built) -> None:
-    """The mail's bytes are fixed from now on; they are never made again."""
-    stored = built.stored
-    await connection.execute(
-        """update mails set state = 'built', message_header = $2, rcpt_to = $3, smtputf8 = $4, sha256 = $5,
-               size = $6, segment = $7, "offset" = $8, length = $9, nonce = $10, wrapped_key = $11 where id = $1""",
-        held.id,
-        built.message_header,
-        built.rcpt_to,
-        built.smtputf8,
-        built.sha256,
-        built.size,
-        stored.segment,
-        stored.offset,
-        stored.length,
-        stored.nonce,
-        stored.wrapped_key,
-    )
+async def save_built(connection: Connection, built: Sequence[tuple[Claim, Built]]) -> None:
+    """The mails' bytes are fixed from now on; they are never made again."""
+    rows = [
+        (held.id, one.message_header, one.rcpt_to, one.smtputf8, one.sha256, one.size, stored.segment, stored.offset,
+         stored.length, stored.nonce, stored.wrapped_key)
+        for held, one in built
+        for stored in [one.stored]
+    ]  # fmt: skip
+    if rows:
+        await insert(
+            connection,
+            """update mails m set state = 'built', message_header = g.header, rcpt_to = g.rcpt_to, smtputf8 = g.smtputf8,
+                   sha256 = g.sha256, size = g.size, segment = g.segment, "offset" = g.begin, length = g.length,
+                   nonce = g.nonce, wrapped_key = g.wrapped_key
+               from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::bytea[], $6::bigint[], $7::uuid[],
+                           $8::bigint[], $9::bigint[], $10::bytea[], $11::bytea[])
+                    as g(id, header, rcpt_to, smtputf8, sha256, size, segment, begin, length, nonce, wrapped_key)
+               where m.id = g.id""",
+            rows,
+        )
 
 
-async def prepare_attempt(connection: Connection, held: Claim, number: int, mail_from: str, now: datetime) -> None:
-    """The intent to send, before any connection is made."""
-    await connection.execute(
-        "insert into attempts (mail_id, number, state, prepared_at, mail_from) values ($1, $2, 'prepared', $3, $4)",
-        held.id,
-        number,
-        now,
-        mail_from,
-    )
-    await connection.execute("update mails set tries = $2 where id = $1", held.id, number)
+async def prepare_attempts(connection: Connection, attempts: Sequence[tuple[Claim, int, str]], now: datetime) -> None:
+    """The intent to send, before any connection is made: number and return path of each attempt."""
+    rows = [(held.id, number, mail_from, now) for held, number, mail_from in attempts]
+    if rows:
+        await insert(
+            connection,
+            """with made as (
+                   insert into attempts (mail_id, number, state, mail_from, prepared_at)
+                   select id, number, 'prepared', mail_from, at
+                   from unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[]) as g(id, number, mail_from, at)
+                   returning mail_id, number
+               )
+               update mails m set tries = made.number from made where m.id = made.mail_id""",
+            rows,
+        )
 
 
-async def dot_due(runner: Runner, held: Claim, number: int, now: datetime) -> None:
-    """The mark before the final dot: from here on a lost outcome is uncertain. One statement, its own transaction.
+async def dots_due(runner: Runner, attempts: Sequence[tuple[Claim, int]], now: datetime) -> set[UUID]:
+    """The mark before the final dot: from here on a lost outcome is uncertain. One statement.
 
-    Raises:
-        Fenced: another worker has claimed the mail; nothing of this attempt may be sent any more.
+    Returns:
+        Mails whose attempt has the mark now; the others have another worker, and nothing more of them may be sent.
     """
-    done = await runner.fetchval(
-        """update attempts a set state = 'dot_due', dot_due_at = $4 from mails m
-           where a.mail_id = $1 and a.number = $2 and a.state = 'prepared'
-             and m.id = a.mail_id and m.epoch = $3 and m.claimed_by is not null returning 1""",
-        held.id,
-        number,
-        held.epoch,
+    rows = await runner.fetch(
+        """update attempts a set state = 'dot_due', dot_due_at = $4
+           from unnest($1::uuid[], $2::int[], $3::int[]) as g(id, number, epoch) join mails m on m.id = g.id
+           where a.mail_id = g.id and a.number = g.number and a.state = 'prepared'
+             and m.epoch = g.epoch and m.claimed_by is not null returning a.mail_id""",
+        [held.id for held, _ in attempts],
+        [number for _, number in attempts],
+        [held.epoch for held, _ in attempts],
         now,
     )
-    if done is None:
-        raise Fenced(str(held.id))
+    return {row["mail_id"] for row in rows}
 
 
-async def end_attempt(
-    connection: Connection, held: Claim, number: int, state: str, now: datetime, handover: dict[str, Any] | None
+async def end_attempts(
+    connection: Connection, ends: Sequence[tuple[Claim, int, str, dict[str, Any] | None]], now: datetime
 ) -> None:
-    """What became of an attempt."""
-    await connection.execute(
-        """update attempts set state = $3, ended_at = $4, handover = coalesce($5::jsonb, handover)
-           where mail_id = $1 and number = $2 and state in ('prepared', 'dot_due')""",
-        held.id,
-        number,
-        state,
-        now,
-        handover,
-    )
+    """What became of attempts: number, state and what is kept of the dialogue."""
+    rows = [
+        (held.id, number, state, msgspec.json.encode(told).decode() if told else None)
+        for held, number, state, told in ends
+    ]
+    if rows:
+        await connection.execute(
+            """update attempts a set state = g.state, ended_at = $5, handover = coalesce(g.handover::jsonb, a.handover)
+               from unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as g(id, number, state, handover)
+               where a.mail_id = g.id and a.number = g.number and a.state in ('prepared', 'dot_due')""",
+            *zip(*rows, strict=True),
+            now,
+        )
 
 
-async def release(connection: Connection, held: Claim, state: str | None, due_at: datetime | None) -> None:
-    """Ends the claim: with a final state, or (None) to be tried again at ``due_at``."""
-    await connection.execute(
-        "update mails set claimed_by = null, due_at = $2, state = coalesce($3, state) where id = $1",
-        held.id,
+async def release(connection: Connection, ends: Sequence[tuple[Claim, str | None, datetime | None]]) -> None:
+    """Ends claims: each with a final state, or (None) to be tried again at its time."""
+    rows = [(held.id, state, due_at) for held, state, due_at in ends]
+    if rows:
+        await insert(
+            connection,
+            """update mails m set claimed_by = null, due_at = g.due_at, state = coalesce(g.state, m.state)
+               from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as g(id, state, due_at) where m.id = g.id""",
+            rows,
+        )
+
+
+async def let_go_of(runner: Runner, mail_id: UUID, worker: UUID, due_at: datetime) -> None:
+    """Gives a claim back of which the claimer knows nothing but that it may have been committed: no attempt was begun."""
+    await runner.execute(
+        """update mails m set claimed_by = null, due_at = $3 where id = $1 and claimed_by = $2
+           and not exists (select from attempts where mail_id = m.id and state in ('prepared', 'dot_due'))""",
+        mail_id,
+        worker,
         due_at,
-        state,
     )
 
 

@@ -43,6 +43,15 @@ async def append(connection: Connection, ticket_id: UUID, record: Record, salt: 
     await insert(connection, INSERT, [row(ticket_id, record, salt, seal)])
 
 
+async def append_all(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Adds records, as ``row`` gives them; the caller holds their tickets' locks.
+
+    Raises:
+        asyncpg.UniqueViolationError: as ``append``, for any of them.
+    """
+    await insert(connection, INSERT, rows)
+
+
 async def newest_locked(connection: Connection, chain: UUID) -> Any | None:
     """The last record (seq, sha256) of a chain that has no ticket; others who add to it wait for this transaction."""
     await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(chain))
@@ -55,6 +64,16 @@ async def kinds(connection: Connection, ticket_id: UUID) -> set[str]:
     """The kinds of record that the ticket has."""
     rows = await connection.fetch("select distinct kind from records where ticket_id = $1", ticket_id)
     return {row["kind"] for row in rows}
+
+
+async def kinds_of_all(connection: Connection, ticket_ids: Sequence[UUID]) -> dict[UUID, set[str]]:
+    """The kinds of record that each of these tickets has."""
+    found: dict[UUID, set[str]] = {one: set() for one in ticket_ids}
+    if found:
+        sql = "select distinct ticket_id, kind from records where ticket_id = any($1)"
+        for row in await connection.fetch(sql, list(found)):
+            found[row["ticket_id"]].add(row["kind"])
+    return found
 
 
 async def of_ticket(runner: Runner, ticket_id: UUID) -> list[Any]:

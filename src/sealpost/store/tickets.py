@@ -32,7 +32,7 @@ def insert_sql(table: str, columns: str) -> str:
 
 
 async def insert(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Runs a statement of ``insert_sql``, which takes a column at a time."""
+    """Runs a statement of ``insert_sql``, or another one that takes a column at a time."""
     await connection.execute(statement, *zip(*rows, strict=True))
 
 
@@ -201,6 +201,22 @@ async def lock(connection: Connection, ticket_id: UUID) -> Ticket:
     return ticket_of(row)
 
 
+async def lock_all(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Ticket]:
+    """Tickets, locked as ``lock`` does, all in one order."""
+    if not ids:
+        return {}
+    rows = await connection.fetch(READ + " where t.id = any($1) order by t.id for update of t", list(ids))
+    return {row["id"]: ticket_of(row) for row in rows}
+
+
+async def by_ids(runner: Runner, ids: Sequence[UUID]) -> dict[UUID, Ticket]:
+    """Tickets without a lock."""
+    if not ids:
+        return {}
+    rows = await runner.fetch(READ + " where t.id = any($1)", list(ids))
+    return {row["id"]: ticket_of(row) for row in rows}
+
+
 async def by_id(runner: Runner, ticket_id: UUID) -> Ticket:
     """The ticket without a lock.
 
@@ -225,21 +241,23 @@ async def id_of(runner: Runner, token: str, visible: Visible) -> UUID | None:
     return await runner.fetchval(f"select id from tickets t where token = $1 and {conditions}", *values)
 
 
-async def save_state(connection: Connection, ticket: Ticket, state: TicketState, last: tuple[int, bytes]) -> None:
-    """Writes what the records now say, and the end of the chain. A decision ends the reminder; expiry has passed."""
-    await connection.execute(
-        """update tickets set decision = $2, status = $3, reached_at = $4, could_know_at = $5, decided_at = $6,
-               last_seq = $7, last_sha256 = $8,
-               remind_at = case when $2::text is null then remind_at end,
-               due_at = case when $2::text is null then due_at end
-           where id = $1""",
-        ticket.id,
-        state.decision,
-        state.status,
-        state.reached_at,
-        state.could_know_at,
-        state.decided_at,
-        *last,
+async def save_states(connection: Connection, ends: Sequence[tuple[Ticket, TicketState, int, bytes]]) -> None:
+    """Writes what tickets' records now say, and the ends of their chains. A decision ends the reminder; expiry has passed."""
+    rows = [
+        (ticket.id, state.decision, state.status, state.reached_at, state.could_know_at, state.decided_at, seq, sha256)
+        for ticket, state, seq, sha256 in ends
+    ]
+    await insert(
+        connection,
+        """update tickets t set decision = g.decision, status = g.status, reached_at = g.reached_at,
+               could_know_at = g.could_know_at, decided_at = g.decided_at, last_seq = g.seq, last_sha256 = g.sha256,
+               remind_at = case when g.decision is null then t.remind_at end,
+               due_at = case when g.decision is null then t.due_at end
+           from unnest($1::uuid[], $2::text[], $3::smallint[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
+                       $7::int[], $8::bytea[])
+                as g(id, decision, status, reached_at, could_know_at, decided_at, seq, sha256)
+           where t.id = g.id""",
+        rows,
     )
 
 

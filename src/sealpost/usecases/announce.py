@@ -9,11 +9,8 @@ from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sealpost.mail.transport import Handover
 from sealpost.mail.views import AnnouncementView
 from sealpost.store import mails, tickets
-from sealpost.store.pool import Connection
-from sealpost.usecases.chain import plan_mail
 from sealpost.usecases.handover import hand_over
 from sealpost.usecases.letters import SHOWN_AFTERWARDS, new_link, sender_of, to_recipient
 from sealpost.usecases.sending import Draft, Sending
@@ -26,11 +23,8 @@ async def announce(service: Service, mail_id: UUID) -> None:
     async def compose(held: mails.Claim, ticket: tickets.Ticket | None) -> Draft | None:
         return announcement(service, held, ticket, reminder=False)
 
-    async def confirm(connection: Connection, ticket: tickets.Ticket, _: Handover | None) -> None:
-        await plan_mail(service, connection, ticket.account_id, "confirmation", ticket.id)
-
     wanted = partial(is_open, service)
-    sending = Sending(compose, wanted, "announcement", ends_at_expiry=True, at_first=confirm)
+    sending = Sending(compose, wanted, "announcement", ends_at_expiry=True, plans="confirmation")
     await hand_over(service, mail_id, sending)
 
 

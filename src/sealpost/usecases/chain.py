@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sealpost.domain.ids import uuid7
 from sealpost.domain.records import Event, Link, make
 from sealpost.domain.status import status_of
-from sealpost.domain.ticket import DECISIONS, apply
+from sealpost.domain.ticket import DECISIONS, TicketState, apply
 from sealpost.store import jobs, mails, records, tickets
 from sealpost.store.pool import Connection
 from sealpost.usecases.seals import salt_for, seal_fact
@@ -24,18 +25,42 @@ LOOK_AGAIN = timedelta(minutes=5)
 
 
 async def record(service: Service, connection: Connection, ticket: tickets.Ticket, events: Sequence[Event]) -> None:
-    """Appends records to a locked ticket.
+    """Appends records to a locked ticket; as ``record_all``."""
+    await record_all(service, connection, [(ticket, events)])
+
+
+async def record_all(
+    service: Service, connection: Connection, told: Sequence[tuple[tickets.Ticket, Sequence[Event]]]
+) -> None:
+    """Appends records to locked tickets.
 
     Args:
         service: the parts.
-        connection: in the transaction that holds the ticket's lock.
-        ticket: as ``store.tickets.lock`` gave it, unchanged since.
-        events: in the order in which they happened.
+        connection: in the transaction that holds the tickets' locks.
+        told: each ticket once, as ``store.tickets.lock`` gave it, unchanged since; its events in the order in which they
+            happened.
 
     Raises:
         AlreadyDecided, TermOver, Conflict: an event that does not fit; the caller's transaction must end.
     """
+    told = [(ticket, events) for ticket, events in told if events]
+    if not told:
+        return
+    chained = [(ticket, *_chained(service, ticket, events)) for ticket, events in told]
+    await records.append_all(connection, [row for _, rows, *_ in chained for row in rows])
+    await tickets.save_states(connection, [(ticket, state, seq, last) for ticket, _, state, seq, last in chained])
+    for ticket, events in told:
+        if any(event.kind in DECISIONS for event in events):
+            await mails.cancel_planned(connection, ticket.id, ["announcement", "reminder"])
+    await _plan_notices(service, connection, told)
+
+
+def _chained(
+    service: Service, ticket: tickets.Ticket, events: Sequence[Event]
+) -> tuple[list[tuple[Any, ...]], TicketState, int, bytes]:
+    """The rows of a ticket's new records, the state that follows, and the new end of the chain."""
     state, seq, last = ticket.state, ticket.last_seq, ticket.last_sha256
+    rows: list[tuple[Any, ...]] = []
     for event in events:
         state = apply(state, event.kind, event.at)
         seq += 1
@@ -43,12 +68,9 @@ async def record(service: Service, connection: Connection, ticket: tickets.Ticke
         made = make(
             service.issuer, ticket.evidence, Link(seq, last), event, evidence_id, service.evidence.guard.statement()
         )
-        await records.append(connection, ticket.id, made, salt_for(service, made), seal_fact(service, made))
+        rows.append(records.row(ticket.id, made, salt_for(service, made), seal_fact(service, made)))
         last = made.sha256
-    await tickets.save_state(connection, ticket, state, (seq, last))
-    if any(event.kind in DECISIONS for event in events):
-        await mails.cancel_planned(connection, ticket.id, ["announcement", "reminder"])
-    await _plan_notices(service, connection, ticket, [event.kind for event in events])
+    return rows, state, seq, last
 
 
 async def plan_mail(
@@ -61,14 +83,40 @@ async def plan_mail(
     address_id: int | None = None,
 ) -> None:
     """Plans a mail and its job: both exist when the transaction commits, neither if it does not."""
+    await _plan(service, connection, [(account_id, purpose, ticket_id, user_id, address_id)])
+
+
+async def plan_for_tickets(
+    service: Service, connection: Connection, planned: Sequence[tuple[tickets.Ticket, str]]
+) -> None:
+    """As ``plan_mail``, a purpose for each ticket."""
+    await _plan(
+        service, connection, [(ticket.account_id, purpose, ticket.id, None, None) for ticket, purpose in planned]
+    )
+
+
+async def _plan(
+    service: Service, connection: Connection, planned: Sequence[tuple[int, str, UUID | None, int | None, int | None]]
+) -> None:
     now = service.clock.now()
-    mail_id = uuid7(now, service.random)
-    row = mails.plan_row(mail_id, account_id, purpose, now, now + LOOK_AGAIN, ticket_id, user_id, address_id)
-    await mails.plan(connection, [row])
-    await jobs.enqueue(connection, [(jobs.for_mail(purpose), str(mail_id))])
+    rows: list[tuple[Any, ...]] = []
+    wanted: list[jobs.Job] = []
+    for account_id, purpose, ticket_id, user_id, address_id in planned:
+        mail_id = uuid7(now, service.random)
+        subject = ticket_id, user_id, address_id
+        rows.append(mails.plan_row(mail_id, account_id, purpose, now, now + LOOK_AGAIN, *subject))
+        wanted.append((jobs.for_mail(purpose), str(mail_id)))
+    if rows:
+        await mails.plan(connection, rows)
+        await jobs.enqueue(connection, wanted)
 
 
-async def _plan_notices(service: Service, connection: Connection, ticket: tickets.Ticket, kinds: Sequence[str]) -> None:
-    names = {status_of(kind).name for kind in kinds} & set(ticket.notices)
-    for name in sorted(names):
-        await plan_mail(service, connection, ticket.account_id, f"notice:{name}", ticket.id)
+async def _plan_notices(
+    service: Service, connection: Connection, told: Sequence[tuple[tickets.Ticket, Sequence[Event]]]
+) -> None:
+    planned = [
+        (ticket, f"notice:{name}")
+        for ticket, events in told
+        for name in sorted({status_of(event.kind).name for event in events} & set(ticket.notices))
+    ]
+    await plan_for_tickets(service, connection, planned)

@@ -30,8 +30,8 @@ async def deliver(service: Service, mail_id: UUID) -> None:
     async def compose(held: mails.Claim, ticket: tickets.Ticket | None) -> Draft | None:
         return await _content(service, held, ticket)
 
-    async def too_large(connection: Connection, ticket: tickets.Ticket, handover: Handover | None) -> None:
-        if handover and handover.outcome == "failed" and handover.reason == "too_large":
+    async def too_large(connection: Connection, ticket: tickets.Ticket, handover: Handover) -> None:
+        if handover.outcome == "failed" and handover.reason == "too_large":
             await plan_mail(service, connection, ticket.account_id, "collection", ticket.id)
 
     await hand_over(service, mail_id, Sending(compose, kinds="content", taken="delivered", afterwards=too_large))

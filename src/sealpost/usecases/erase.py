@@ -1,7 +1,8 @@
 """Erase content whose time is over: some days after a ticket's end, per account (status 98; design, section 4, *Erasure*).
 
 The erasure list first, then the keys and the record in one transaction for each ticket. A crash between the two leaves
-ids on the list whose keys are still there: the next call does the rest. Announcements are kept: they are evidence.
+ids on the list whose keys are still there: the next call does the rest. Announcements are kept: they are evidence, and
+so is what servers said about them. What people answered goes with the content, or, if it came later, as long after.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ async def erase(service: Service) -> int:
     Raises:
         Unavailable: the database is away, or the erasure list cannot be written; the rest waits for the next time.
     """
+    async with transaction(service) as connection:
+        await erasures.erase_late_words(connection, service.clock.now())
     erased = 0
     while True:
         now = service.clock.now()
@@ -50,10 +53,12 @@ async def _list(service: Service, message_ids: list[UUID]) -> None:
 
 
 async def _erase(service: Service, ticket_id: UUID, message_id: UUID) -> bool:
-    """Whether it was done here: another worker may have been faster."""
+    """Whether it was done here: another worker may have been faster, or just pass a reply on; then it is done later."""
     async with transaction(service) as connection:
         ticket = await tickets.lock(connection, ticket_id)
         if not await erasures.is_open(connection, ticket_id):
+            return False
+        if not await erasures.erase_words(connection, ticket_id):
             return False
         now = service.clock.now()
         await erasures.erase(connection, ticket_id, message_id, now)

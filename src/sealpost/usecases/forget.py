@@ -1,10 +1,15 @@
-"""Remove what has ended: a day after their end sessions, tokens and links; after thirty days idempotency keys."""
+"""Remove what has ended, when nothing needs it any more.
+
+A day after their end sessions, tokens, links and MTA-STS policies; after thirty days idempotency keys and the
+Message-IDs of mails that came in through the gateway.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from sealpost.store import ended
+from sealpost.usecases import gateway
 from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
 from sealpost.usecases.submit_once import KEPT
@@ -15,7 +20,9 @@ KINDS = (
     (ended.TOKENS, GRACE),
     (ended.USER_LINKS, GRACE),
     (ended.ADDRESS_LINKS, GRACE),
+    (ended.POLICIES, GRACE),
     (ended.KEYS, KEPT),
+    (ended.GATEWAY_MAILS, gateway.KEPT),
 )
 
 

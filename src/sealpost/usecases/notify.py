@@ -1,7 +1,7 @@
 """Mails that are no evidence themselves.
 
-The sender's confirmation and notices, the recipient's collection link, a new user's invitation, and the question to
-the owner of a sender address.
+The sender's confirmation and notices, replies that are passed on to the sender, the recipient's collection link, a new
+user's invitation, and the question to the owner of a sender address.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from sealpost.domain.canonical import sha256
 from sealpost.domain.ids import secret
 from sealpost.domain.parties import address
 from sealpost.domain.status import status_of
+from sealpost.mail.incoming import clean
 from sealpost.mail.letter import Mailbox
-from sealpost.mail.views import AddressView, ConfirmationView, InvitationView, NoticeView, TooLargeView
+from sealpost.mail.views import AddressView, ConfirmationView, InvitationView, NoticeView, ReplyView, TooLargeView
 from sealpost.store import addresses, mails, people, records, tickets
 from sealpost.usecases.database import transaction
 from sealpost.usecases.deliver import listed
@@ -25,9 +26,12 @@ from sealpost.usecases.letters import SHOWN_AFTERWARDS, new_link, sender_of, tic
 from sealpost.usecases.reads.ticket import status_lines
 from sealpost.usecases.sending import Draft, Sending
 from sealpost.usecases.service import Service
+from sealpost.usecases.take_returned import reply_of
 
 LINK_LIFE = timedelta(days=7)
 """Of the links that activate a user or confirm an address, in real time."""
+MOST_TEXT = 20_000
+"""Characters of a reply that are passed on; with more, mailboxes would cut the mail's own words off instead."""
 
 
 async def notify(service: Service, mail_id: UUID) -> None:
@@ -36,6 +40,8 @@ async def notify(service: Service, mail_id: UUID) -> None:
     async def compose(held: mails.Claim, ticket: tickets.Ticket | None) -> Draft | None:
         if ticket and held.purpose == "collection":
             return _collection(service, held, ticket)
+        if ticket and held.purpose.startswith("reply:"):
+            return await _reply(service, held, ticket)
         draft = await _to_the_account(service, held, ticket)
         return await _answerable(service, held, draft) if draft else None
 
@@ -97,6 +103,34 @@ async def _notice(service: Service, held: mails.Claim, ticket: tickets.Ticket) -
         reason=ticket.reason or None,
     )
     return Draft(to_sender(service, held, sender_of(ticket), service.composer.notice(view), language))
+
+
+async def _reply(service: Service, held: mails.Claim, ticket: tickets.Ticket) -> Draft | None:
+    """Somebody's reply; None: it was erased. What the sender answers goes to the recipient, where it can."""
+    reply = await reply_of(service, ticket.id, held.purpose)
+    if reply is None:
+        return None
+    sender, language = sender_of(ticket), ticket.account_language
+    view = ReplyView(
+        language=language,
+        recipient_email=ticket.evidence.recipient_email,
+        subject=ticket.subject,
+        zone=ZoneInfo(ticket.zone),
+        reference=ticket.token,
+        ticket_url=ticket_url(service, ticket.token, language),
+        received_at=reply.received_at,
+        mail_from=clean(reply.mail_from, 320),
+        reply_subject=reply.subject,
+        text=reply.text[:MOST_TEXT],
+        is_cut=len(reply.text) > MOST_TEXT,
+        # Such an address in the header asks the sender's server for SMTPUTF8, and many would refuse the mail.
+        reaches_recipient=ticket.recipient_key.isascii() or not sender.address.isascii(),
+    )
+    draft = Draft(to_sender(service, held, sender, service.composer.reply(view), language))
+    if not view.reaches_recipient:
+        return await _answerable(service, held, draft)
+    recipient = Mailbox(ticket.recipient_key, ticket.evidence.recipient_name)
+    return replace(draft, letter=replace(draft.letter, reply_to=recipient))
 
 
 def _collection(service: Service, held: mails.Claim, ticket: tickets.Ticket) -> Draft | None:

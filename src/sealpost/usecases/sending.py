@@ -33,8 +33,8 @@ class Draft:
 Compose = Callable[[mails.Claim, tickets.Ticket | None], Awaitable[Draft | None]]
 """Makes the mail, once, or says None: there is nothing to send."""
 
-Further = Callable[[Connection, tickets.Ticket, Handover | None], Awaitable[None]]
-"""Further writes of a transaction: of the building (no Handover yet), or of the outcome."""
+Further = Callable[[Connection, tickets.Ticket, Handover], Awaitable[None]]
+"""Further writes of an outcome's transaction."""
 
 
 TO_RECIPIENT = frozenset({"announcement", "reminder", "content", "collection"})
@@ -56,7 +56,7 @@ class Sending:
         kinds: first part of the record kinds (``announcement``), or empty: no evidence is made of it.
         taken: the kind of record of a server's 250.
         ends_at_expiry: no more tries after the ticket's term.
-        at_first: further writes of the transaction that stores the built mail, before anything is sent.
+        plans: purpose of the mail that is planned when this one is built, before anything is sent; or empty.
         afterwards: further writes of the outcome's transaction.
     """
 
@@ -65,7 +65,7 @@ class Sending:
     kinds: str = ""
     taken: str = "accepted"
     ends_at_expiry: bool = False
-    at_first: Further | None = None
+    plans: str = ""
     afterwards: Further | None = None
 
     def kind(self, outcome: str) -> str:

@@ -20,6 +20,7 @@ from sealpost.mail.transport import Transport
 from sealpost.seal.evidence import Evidence
 from sealpost.seal.signer import Signer
 from sealpost.store.pool import Pool
+from sealpost.usecases.group import Groups
 from sealpost.usecases.quotas import Quotas
 from sealpost.usecases.readiness import Readiness
 from sealpost.usecases.signing_cache import SigningCache
@@ -69,6 +70,7 @@ class Limits:
 class Service:
     """The parts; ``worker`` is this process's name among the workers, ``mac_key`` makes addresses comparable only.
 
+    ``under_way``: workers and the mails that they are at, in this process.
     ``backups_kept``: how long after an erasure a backup may still have what was erased.
     """
 
@@ -89,6 +91,8 @@ class Service:
     return_paths: ReturnPaths
     dns: Dns
     signing: SigningCache
+    groups: Groups
+    under_way: set[tuple[UUID, UUID]]
     worker: UUID
     quotas: Quotas
     sealer: Signer

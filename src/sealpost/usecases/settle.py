@@ -1,45 +1,103 @@
-"""What becomes of an attempt: its records, the mail's state and what follows, in one transaction."""
+"""What becomes of attempts: their records, the mails' state and what follows, in one transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 
+from sealpost.domain.errors import Fenced
 from sealpost.domain.records import Event
 from sealpost.domain.timetable import QUEUE_LIFETIME, retry_delay
 from sealpost.mail.transport import Handover
 from sealpost.store import mails, records, tickets
-from sealpost.usecases.chain import record
+from sealpost.store.pool import Connection
+from sealpost.usecases.chain import record_all
 from sealpost.usecases.database import transaction
 from sealpost.usecases.dialogue import Try, contact_at, final_at, kept, smtp, transcripts
+from sealpost.usecases.handovers import Held
 from sealpost.usecases.sending import Sending
 from sealpost.usecases.service import Service
 
 log = structlog.get_logger()
 
 
-async def settle(service: Service, held: mails.Claim, made: Try, handover: Handover, sending: Sending) -> None:
-    """The outcome: attempt, records, state and what follows, in one transaction.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an attempt."""
+
+    held: Held
+    made: Try
+    handover: Handover
+    sending: Sending
+
+    @property
+    def told_of(self) -> UUID | None:
+        """The ticket whose evidence tells of it."""
+        return self.held.claim.ticket_id if self.sending.kinds else None
+
+
+async def settle(service: Service, held: Held, made: Try, handover: Handover, sending: Sending) -> None:
+    """Stores an outcome, together with those that come at the same time.
 
     A crash before the commit leaves the attempt at *dot due* (or *prepared*), which the next claim settles.
+
+    Raises:
+        Fenced: another worker has taken the mail over.
+        Unavailable: the database is away; nothing is stored.
     """
-    now, number = service.clock.now(), made.number
+    await service.groups.add(service, settle_all, Outcome(held, made, handover, sending))
+    log.info("mail attempt", purpose=held.purpose, outcome=handover.outcome, number=made.number, reason=handover.reason)
+
+
+async def settle_all(service: Service, outcomes: Sequence[Outcome]) -> list[Exception | None]:
+    """One transaction for all; of two outcomes of one ticket's mails the second waits for another."""
+    told: list[Exception | None] = [None] * len(outcomes)
+    rest = list(range(len(outcomes)))
+    while rest:
+        seen, now, later = set[UUID](), list[int](), list[int]()
+        for number in rest:
+            ticket_id = outcomes[number].told_of
+            (later if ticket_id in seen else now).append(number)
+            seen |= {ticket_id} if ticket_id else set()
+        for number, end in zip(now, await _settle(service, [outcomes[number] for number in now]), strict=True):
+            told[number] = end
+        rest = later
+    return told
+
+
+async def _settle(service: Service, outcomes: Sequence[Outcome]) -> list[Exception | None]:
     async with transaction(service) as connection:
-        await mails.fence(connection, held)
-        await mails.end_attempt(connection, held, number, handover.outcome, now, kept(handover))
-        ticket = await tickets.lock(connection, held.ticket_id) if held.ticket_id else None
-        retry_at = _retry_at(service, held, number, handover, ticket if sending.ends_at_expiry else None)
-        if ticket and sending.kinds:
-            known = await records.kinds(connection, ticket.id)
-            await record(
-                service, connection, ticket, _events(service, made, handover, sending, known, retry_at is None)
-            )
-        await mails.release(connection, held, _end_state(handover, retry_at), retry_at)
-        if ticket and sending.afterwards:
-            await sending.afterwards(connection, ticket, handover)
-    log.info("mail attempt", purpose=held.purpose, outcome=handover.outcome, number=number, reason=handover.reason)
+        holding = await mails.fence(connection, [one.held.claim for one in outcomes])
+        good = [one for one in outcomes if one.held.id in holding]
+        ids = [one.told_of for one in good if one.told_of]
+        await _store(service, connection, good, await tickets.lock_all(connection, ids))
+    return [None if one.held.id in holding else Fenced(str(one.held.id)) for one in outcomes]
+
+
+async def _store(
+    service: Service, connection: Connection, outcomes: Sequence[Outcome], locked: dict[UUID, tickets.Ticket]
+) -> None:
+    known = await records.kinds_of_all(connection, list(locked))
+    retries = [_retry_at(service, one, locked.get(one.told_of) if one.told_of else None) for one in outcomes]
+    told = [
+        (locked[one.told_of], _events(service, one, known[one.told_of], last=retry_at is None))
+        for one, retry_at in zip(outcomes, retries, strict=True)
+        if one.told_of
+    ]
+    ends = [(one.held.claim, one.made.number, one.handover.outcome, kept(one.handover)) for one in outcomes]
+    await mails.end_attempts(connection, ends, service.clock.now())
+    await record_all(service, connection, told)
+    await mails.release(
+        connection,
+        [(one.held.claim, _end_state(one.handover, at), at) for one, at in zip(outcomes, retries, strict=True)],
+    )
+    for one in outcomes:
+        if one.told_of and one.sending.afterwards:
+            await one.sending.afterwards(connection, locked[one.told_of], one.handover)
 
 
 def _end_state(handover: Handover, retry_at: datetime | None) -> str | None:
@@ -48,43 +106,35 @@ def _end_state(handover: Handover, retry_at: datetime | None) -> str | None:
     return "sent" if handover.outcome == "accepted" else "failed"
 
 
-def _retry_at(
-    service: Service, held: mails.Claim, number: int, handover: Handover, ticket: tickets.Ticket | None
-) -> datetime | None:
+def _retry_at(service: Service, one: Outcome, ticket: tickets.Ticket | None) -> datetime | None:
     """When to try again, or None: taken, refused for good, or the queue's lifetime or the ticket's term would be over."""
+    handover = one.handover
     if handover.outcome in {"accepted", "failed"}:
         return None
     greylisted = handover.reason == "greylisted"
-    at = service.clock.now() + retry_delay(number, service.random(1)[0] / 255, greylisted=greylisted)
-    if at >= held.planned_at + QUEUE_LIFETIME or (ticket and at >= ticket.state.expire_at):
-        return None
-    return at
+    at = service.clock.now() + retry_delay(one.made.number, service.random(1)[0] / 255, greylisted=greylisted)
+    over = one.sending.ends_at_expiry and ticket and at >= ticket.state.expire_at
+    return None if over or at >= one.held.claim.planned_at + QUEUE_LIFETIME else at
 
 
-def _events(
-    service: Service,
-    made: Try,
-    handover: Handover,
-    sending: Sending,
-    known: set[str],
-    last: bool,
-) -> Sequence[Event]:
+def _events(service: Service, one: Outcome, known: set[str], *, last: bool) -> Sequence[Event]:
     """The records of an attempt: the first contact once, then what came of it; a delay is told once only."""
-    now = service.clock.now()
+    now, handover, sending = service.clock.now(), one.handover, one.sending
     events: list[Event] = []
     contact = contact_at(handover)
     if contact and sending.kind("offered") not in known:
-        events.append(Event(sending.kind("offered"), contact, now, extension=smtp(made, handover, outcome=False)))
+        events.append(Event(sending.kind("offered"), contact, now, extension=smtp(one.made, handover, outcome=False)))
     # The last try ends a delay as a failure. An unknown outcome stays unknown: the server may have the mail.
     outcome = "failed" if last and handover.outcome == "delayed" else handover.outcome
     if outcome != "delayed" or sending.kind("delayed") not in known:
-        events.append(_outcome(made, handover, sending, outcome, now))
+        events.append(_outcome(one, outcome, now))
     return events
 
 
-def _outcome(made: Try, handover: Handover, sending: Sending, outcome: str, now: datetime) -> Event:
+def _outcome(one: Outcome, outcome: str, now: datetime) -> Event:
+    handover, sending = one.handover, one.sending
     given_up = outcome == "failed" and handover.outcome != "failed"
-    detail = f"{sending.kinds}, attempt {made.number}" + (", no more tries" if given_up else "")
+    detail = f"{sending.kinds}, attempt {one.made.number}" + (", no more tries" if given_up else "")
     reasons = ((f"{sending.kinds}", detail),)
     if outcome != "accepted":
         reasons += ((handover.reason, handover.why),)
@@ -95,5 +145,5 @@ def _outcome(made: Try, handover: Handover, sending: Sending, outcome: str, now:
         reasons,
         handover.host,
         transcripts(handover),
-        smtp(made, handover),
+        smtp(one.made, handover),
     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from sealpost.content.placement import Placement
@@ -22,10 +20,10 @@ from sealpost.store.idempotency_keys import Held
 from sealpost.store.pool import Connection
 from sealpost.usecases.database import transaction
 from sealpost.usecases.fields import Fields
+from sealpost.usecases.group import Group
 from sealpost.usecases.service import Service
 
 log = structlog.get_logger()
-MOST = 64
 TAKEN_OVER = "Idempotency-Key: this request took too long, and another one with it has begun"
 
 
@@ -49,54 +47,32 @@ class Submission:
 
 
 class SubmissionGroup:
-    """Collects submissions while a transaction is under way; the next takes all that wait."""
+    """Commits submissions; those that arrive together in one transaction."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._waiting: list[tuple[Submission, asyncio.Future[None]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._group = Group(self._write)
 
     async def commit(self, submission: Submission) -> None:
         """Returns when the submission is committed.
 
         Raises:
+            Conflict: another request holds its idempotency key by now.
             Unavailable: it is not, and nothing of it exists but unnamed bytes.
         """
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.append((submission, done))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write())
-        # The caller may be gone; the group goes on.
-        await asyncio.shield(done)
+        await self._group.add(submission)
 
     async def close(self) -> None:
         """Waits for the transactions under way."""
-        while self._writing:
-            await asyncio.wait([self._writing])
+        await self._group.close()
 
-    async def _write(self) -> None:
+    async def _write(self, group: Sequence[Submission]) -> list[Exception | None]:
         try:
-            while self._waiting:
-                group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                await self._write_group(group)
-        finally:
-            self._writing = None
-
-    async def _write_group(self, group: list[tuple[Submission, asyncio.Future[None]]]) -> None:
-        try:
-            fenced = await self._store([submission for submission, _ in group])
-        except asyncpg.PostgresError as error:
-            if len(group) == 1:
-                _end(group, error)
-                return
-            # One of them is at fault: each alone, so that it fails alone.
-            for one in group:
-                await self._write_group([one])
-        except Exception as error:  # noqa: BLE001 - whatever it is, each caller must hear of it
-            _end(group, error)
-        else:
-            _end([one for one in group if one[0].ticket_id in fenced], Conflict(TAKEN_OVER))
-            _end([one for one in group if one[0].ticket_id not in fenced], None)
+            fenced = await self._store(group)
+        except Exception as error:
+            log.warning("submissions not stored", count=len(group), why=type(error).__name__)
+            raise
+        return [Conflict(TAKEN_OVER) if one.ticket_id in fenced else None for one in group]
 
     async def _store(self, group: Sequence[Submission]) -> set[UUID]:
         """Stores them; those that lost their idempotency key meanwhile are not stored, and returned."""
@@ -114,19 +90,6 @@ class SubmissionGroup:
                 return await tickets.exist(connection, [submission.ticket_id for submission in group])
         except Unavailable:
             return False
-
-
-def _end(group: Sequence[tuple[Submission, asyncio.Future[None]]], error: Exception | None) -> None:
-    if error and group:
-        log.warning("submissions not stored", count=len(group), why=type(error).__name__)
-    for _, done in group:
-        if done.done():
-            continue
-        if error:
-            done.set_exception(error)
-            done.exception()  # a caller that has gone away reads it no more
-        else:
-            done.set_result(None)
 
 
 async def write(service: Service, group: Sequence[Submission]) -> set[UUID]:

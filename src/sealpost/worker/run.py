@@ -48,8 +48,8 @@ ENTRY_POINTS: dict[str, Callable[[Service, UUID], Awaitable[None]]] = {
     "plan_reminder": plan_reminder,
     "expire": expire,
 }
-BATCH = 20
-AT_ONCE = 40
+BATCH = 50
+AT_ONCE = 100
 HEARTBEAT = timedelta(seconds=30)
 TICK = 1.0
 SEALING = 10.0

@@ -90,4 +90,6 @@ create table gateway_mails (                             -- Message-IDs that cam
     lease_until     timestamptz not null,                -- real: after it, a row without ticket is free again
     taken_at        timestamptz not null,                -- real
     primary key (account_id, message_sha256, recipient_key)
-);
+)
+;
+create index gateway_mails_taken on gateway_mails (taken_at);

@@ -1,0 +1,112 @@
+"""The durable steps of handing mails over, each in one transaction for all mails that are at it at this moment.
+
+What a crash leaves between the steps stands in ``usecases/handover``. A claim that another worker has taken over gets
+``Fenced``, for its own mail alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sealpost.domain.errors import Fenced
+from sealpost.domain.records import Event
+from sealpost.store import links, mails, tickets
+from sealpost.store.pool import Connection
+from sealpost.usecases.chain import LOOK_AGAIN, plan_for_tickets, record
+from sealpost.usecases.database import transaction
+from sealpost.usecases.dialogue import Try, smtp
+from sealpost.usecases.sending import Draft, Sending
+from sealpost.usecases.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claimed mail, and its ticket as it was then."""
+
+    claim: mails.Claim
+    ticket: tickets.Ticket | None
+
+    @property
+    def id(self) -> UUID:
+        return self.claim.id
+
+    @property
+    def purpose(self) -> str:
+        return self.claim.purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An attempt that is to be made: of a mail that is built now (with its draft) or was before (None)."""
+
+    held: Held
+    made: Try
+    draft: Draft | None
+    plans: str
+
+
+async def claim_all(service: Service, wanted: Sequence[tuple[UUID, Sending]]) -> list[Held | None]:
+    """Takes mails, and settles attempts that a crash left open; None: not free, or not to be sent any more."""
+    async with transaction(service) as connection:
+        ids = list(dict.fromkeys(mail_id for mail_id, _ in wanted))
+        claims = await mails.claim(connection, ids, service.worker, service.clock.now() + LOOK_AGAIN)
+        for mail_id, sending in wanted:
+            held = claims.get(mail_id)
+            if held and held.open_attempt:
+                await _close_left_open(service, connection, held, held.open_attempt, sending)
+        found = await tickets.by_ids(connection, [one.ticket_id for one in claims.values() if one.ticket_id])
+    # Of two jobs for one mail, one has it.
+    taken = [claims.pop(mail_id, None) for mail_id, _ in wanted]
+    return [Held(one, found[one.ticket_id] if one.ticket_id else None) if one else None for one in taken]
+
+
+async def _close_left_open(
+    service: Service, connection: Connection, held: mails.Claim, left_open: mails.LeftOpen, sending: Sending
+) -> None:
+    now = service.clock.now()
+    uncertain = left_open.state == "dot_due"
+    state = "uncertain" if uncertain else "abandoned"
+    await mails.end_attempts(connection, [(held, left_open.number, state, None)], now)
+    if uncertain and sending.kinds and held.ticket_id and held.built:
+        ticket = await tickets.lock(connection, held.ticket_id)
+        made = Try(held.built, left_open.number, left_open.mail_from)
+        await record(service, connection, ticket, [_left_open(made, sending, now)])
+
+
+def _left_open(made: Try, sending: Sending, now: datetime) -> Event:
+    reason = (f"{sending.kinds}", f"attempt {made.number}: the final dot was due when the process ended; repeated")
+    return Event(sending.kind("uncertain"), now, now, (reason,), extension=smtp(made, None))
+
+
+async def intend_all(service: Service, intents: Sequence[Intent]) -> list[Exception | None]:
+    """Stores what is about to be sent: the built mails, their links, what follows from them, and the attempts.
+
+    A crash here leaves the mails as they were before, at most some unnamed bytes in a segment.
+    """
+    now = service.clock.now()
+    async with transaction(service) as connection:
+        holding = await mails.fence(connection, [one.held.claim for one in intents])
+        good = [one for one in intents if one.held.id in holding]
+        new = [one for one in good if one.draft]
+        await mails.save_built(connection, [(one.held.claim, one.made.built) for one in new])
+        await links.add(connection, [row for one in new for row in _link(one, now)])
+        planned = [(one.held.ticket, one.plans) for one in new if one.plans and one.held.ticket]
+        await plan_for_tickets(service, connection, planned)
+        attempts = [(one.held.claim, one.made.number, one.made.mail_from) for one in good]
+        await mails.prepare_attempts(connection, attempts, now)
+    return [None if one.held.id in holding else Fenced(str(one.held.id)) for one in intents]
+
+
+def _link(one: Intent, now: datetime) -> list[tuple[bytes, UUID, str, datetime, datetime]]:
+    link, ticket = one.draft.link if one.draft else None, one.held.ticket
+    return [(link.sha256, ticket.id, link.purpose, link.expires_at, now)] if link and ticket else []
+
+
+async def mark_dots(service: Service, due: Sequence[tuple[mails.Claim, int]]) -> list[Exception | None]:
+    """The marks before final dots. A crash after this commit makes outcomes uncertain, also if no dot was written."""
+    async with transaction(service) as connection:
+        marked = await mails.dots_due(connection, due, service.clock.now())
+    return [None if held.id in marked else Fenced(str(held.id)) for held, _ in due]
