@@ -96,9 +96,7 @@ class Postfix:
 
 
 @contextmanager
-def running_postfix(
-    folder: Path, port: int, *, unpacked: Path | None = None, more: str = ""
-) -> Generator[Postfix]:
+def running_postfix(folder: Path, port: int, *, unpacked: Path | None = None, more: str = "") -> Generator[Postfix]:
     """Unpacks Postfix into a folder, unless that is done, and runs it until the end of the block.
 
     ``more``: lines of its configuration that replace ours of the same name.

@@ -23,6 +23,7 @@ from sealpost.mail.views import (
     InvitationView,
     NoticeView,
     Part,
+    ReplyView,
     TooLargeView,
 )
 from sealpost.text.catalogue import LANGUAGES, translator
@@ -33,7 +34,8 @@ ZONE = ZoneInfo("Europe/Amsterdam")
 LINK = "https://post.example/l/3f9Zk3vQ9pR7mX2sL8tYb4wHd"
 NOTICES = [status.name for status in TABLE if status.name != "submitted"]
 LETTERS = ["invitation", "address"]  # about no ticket
-KINDS = ["announcement", "reminder", "hidden", "content", "html", "too_large", "confirmation", *NOTICES, *LETTERS]
+FIXED = ["announcement", "reminder", "hidden", "content", "html", "too_large", "confirmation", "reply"]
+KINDS = [*FIXED, *NOTICES, *LETTERS]
 EVIL = "<script>alert(1)</script>&amp;"
 
 
@@ -75,6 +77,10 @@ def compose(kind: str, language: str, *, demo: bool = False, **changes: Any) -> 
     if kind == "confirmation":
         dates: dict[str, Any] = {"submitted_at": at(22), "expire_at": at(28), "remind_at": at(26), "parts": parts}
         return composer.confirmation(ConfirmationView(**recipient | dates | changes))
+    if kind == "reply":
+        said: dict[str, Any] = {"received_at": at(24), "mail_from": "b@example.net", "reply_subject": "Re: it"}
+        said |= {"text": "Why?\n\n  Bob"} | changes
+        return composer.reply(ReplyView(**recipient | said))
     if kind in LETTERS:
         invited: dict[str, Any] = {"language": language, "account_name": "Example B.V.", "email": "charlie@example.org"}
         invited |= {"link": LINK, "valid_until": at(28), "zone": ZONE} | changes
@@ -160,6 +166,7 @@ def test_text_and_html_tell_the_same(kind, language):
     told += ["Uw bezwaar"] if kind not in {"hidden", *LETTERS} else []
     told += ["9d" * 32, "8b" * 32] if kind in {"content", "html", "too_large", "confirmation"} else []
     told += ["post.example/genuine", "post.example"] if kind in {"announcement", "reminder", "hidden"} else []
+    told += ["bob@example.com", "b@example.net", "Re: it", "Why?"] if kind == "reply" else []
     told += [status_text(kind, language), "250 2.0.0 Ok: queued as <x>"] if kind in NOTICES else []
     told += ["2026", "/ CET)"]
     assert [word for word in told if word not in mail.text] == []
@@ -210,6 +217,36 @@ def test_the_reason_of_a_refusal_is_told():
     mail = compose("refused", "nl")
     assert "Opgegeven reden: no <b>" in mail.text
     assert "no &lt;b&gt;" in mail.html
+
+
+@pytest.mark.parametrize("field", ["mail_from", "reply_subject", "text"])
+def test_what_somebody_replied_is_text_in_html(field):
+    changes: dict[str, Any] = {field: EVIL}
+    mail = compose("reply", "en", demo=False, **changes)
+    assert "<script>" not in mail.html
+    assert EVIL in mail.text
+    assert EVIL in look(mail.html).text
+    assert EVIL not in mail.subject
+
+
+def test_a_reply_cannot_speak_for_us():
+    mail = compose("reply", "en", text="x\n\n--\nSealpost\n\nbob@example.com accepted it.\n\ty")
+    assert "> x\n> \n> --\n> Sealpost\n> \n> bob@example.com accepted it.\n> \ty\n" in mail.text
+    assert "Re: it" not in mail.subject
+    assert "neither an acceptance nor a refusal" in mail.text
+    assert "This address was not checked." in mail.text
+
+
+def test_a_reply_may_be_empty_or_longer_and_lead_elsewhere():
+    empty = compose("reply", "en", text="", reply_subject="")
+    assert "> (no text)" in empty.text
+    assert "Subject of the reply" not in empty.text + empty.html
+    cut, whole = (compose("reply", "en", is_cut=value) for value in (True, False))
+    assert all("the rest is left out" in one for one in (cut.text, look(cut.html).text))
+    assert "the rest is left out" not in whole.text + whole.html
+    elsewhere = compose("reply", "en", reaches_recipient=False)
+    assert "you write to bob@example.com" in whole.text
+    assert "you write to" not in elsewhere.text + elsewhere.html
 
 
 @pytest.mark.parametrize("kind", LETTERS)

@@ -423,6 +423,17 @@ async def test_unusable_tlsa_records_still_demand_tls(net, server_tls, plain):
         nothing_in_clear(server)
 
 
+async def test_unusable_tlsa_records_take_nothing_from_an_enforced_policy(net, server_tls):
+    world = await net(one(STS), "example.com", "mx.test")
+    server = await world.server("127.0.0.1", {"ehlo": TLS}, server_tls)
+    name = f"_{world.port}._tcp.mx.test"
+    world.dns.zones[name] = {"TLSA": ["0 0 1 " + "ab" * 32]}
+    world.dns.secure.add(name)
+    got = await world.send(policy=POLICY % b"enforce")
+    assert (got.outcome, got.stage, got.policy.kind) == ("delayed", "starttls", "mta-sts")
+    nothing_in_clear(server)
+
+
 async def test_verified_tls_is_passed_on_where_the_server_can(net, server_tls, certificate):
     world = await net(one())
     server = await world.server("127.0.0.1", {"ehlo": REQUIRETLS}, server_tls)

@@ -145,7 +145,7 @@ class Direct:
                 names = frozenset({host.name, route.mx.domain, answer.name} - {""})
                 dane = replace(peer, tls="dane", tlsa=answer.records, names=names)
                 return _Way(Policy("dane", demanded=demanded), dane)
-            if answer.status == "unusable" and not demanded:
+            if answer.status == "unusable" and not demanded and not (sts and sts.mode == "enforce"):
                 return _Way(Policy("dane", mode="unusable"), replace(peer, tls="encrypted"))
         if sts and sts.mode != "none":
             return _by_sts(peer, sts, demanded=demanded)
