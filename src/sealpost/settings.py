@@ -10,13 +10,14 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 SYSTEM_FOLDER = Path("/var/lib/sealpost")
 # It stands in every record, as the beginning of URIs that verifiers read strictly.
 _BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]{2,39}\])(?::[0-9]{1,5})?")
-_RESOLVER = re.compile(r"[0-9.]{7,15}|[0-9a-fA-F:]{2,39}")
+_OUR_NAME = re.compile(r"[A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f.:IPv]{1,60}\]")
 _DOMAIN = re.compile(r"(?=.{4,200}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 
 
@@ -50,14 +51,17 @@ class Settings:
     smtp_password: str = _setting("", "password for AUTH")
     smtp_private: str = _setting("no", "yes: mail may also go directly to addresses that are not public")
     dns: str = _setting(
-        "", "addresses of DNS resolvers, comma-separated; empty: the system's. DANE needs a validating one on this machine"
+        "",
+        "addresses of DNS resolvers, comma-separated; empty: the system's. DANE needs a validating one on this machine",
     )
     dns_port: int = _setting(53, "their port")
     our_name: str = _setting("localhost", "name that EHLO gives")
     mail_domain: str = _setting("localhost", "domain of our own addresses, Message-IDs and return paths")
     inbound_bind: str = _setting("127.0.0.1", "address on which bounces, replies and the gateway's mail are taken in")
     inbound_port: int = _setting(8026, "its port; 0: no mail is taken in")
-    inbound_certificate: str = _setting("", "PEM file with the chain that STARTTLS shows; empty: no TLS, and no gateway")
+    inbound_certificate: str = _setting(
+        "", "PEM file with the chain that STARTTLS shows; empty: no TLS, and no gateway"
+    )
     inbound_key: str = _setting("", "PEM file with its key")
     gateway: str = _setting("", "domain of gateway addresses, bob@example.com.CUSTOMER.DOMAIN; empty: no gateway")
     service_name: str = _setting("Sealpost", "name on pages and mails")
@@ -144,14 +148,34 @@ def _check_mail(settings: Settings) -> None:
     if settings.smtp_private not in {"no", "yes"}:
         raise SettingsError("SEALPOST_SMTP_PRIVATE must be no or yes")
     for resolver in filter(None, settings.dns.split(",")):
-        if not _RESOLVER.fullmatch(resolver.strip()):
+        if not _is_address(resolver.strip()):
             raise SettingsError("SEALPOST_DNS must be addresses of resolvers, with a comma between them")
+    _check_names(settings)
     if bool(settings.inbound_certificate) != bool(settings.inbound_key):
         raise SettingsError("SEALPOST_INBOUND_CERTIFICATE and SEALPOST_INBOUND_KEY belong together")
     if settings.gateway and not settings.inbound_certificate:
         raise SettingsError("SEALPOST_GATEWAY needs SEALPOST_INBOUND_CERTIFICATE: its senders give credentials")
+
+
+def _check_names(settings: Settings) -> None:
+    for name in ("port", "smtp_port", "dns_port", "inbound_port"):
+        least = 0 if name == "inbound_port" else 1
+        if not least <= getattr(settings, name) <= 65_535:
+            raise SettingsError(f"SEALPOST_{name.upper()} must be a port, {least} to 65535")
+    if not _OUR_NAME.fullmatch(settings.our_name):
+        raise SettingsError("SEALPOST_OUR_NAME must be a host name, or an address in brackets")
+    if not _OUR_NAME.fullmatch(settings.mail_domain):
+        raise SettingsError("SEALPOST_MAIL_DOMAIN must be a domain, a name beyond ASCII as xn--…")
     if settings.gateway and not _DOMAIN.fullmatch(settings.gateway):
         raise SettingsError("SEALPOST_GATEWAY must be a domain in lower case, a name beyond ASCII as xn--…")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_evidence(settings: Settings) -> None:

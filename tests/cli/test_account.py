@@ -80,6 +80,8 @@ async def test_the_commands(dsn: str, tmp_path: Path) -> None:
         "attachments  the installation's limit",
         "notices      accepted",
         "content      kept 30 days after a ticket's end",
+        "delivery     encrypted where it can be",
+        "senders      any confirmed address",
     ]
     for word, said in (("suspend", "suspended"), ("suspend", "suspended"), ("resume", "resumed")):
         done = await run("account", word, number)

@@ -37,7 +37,7 @@ from sealpost.usecases.decide import decide
 from sealpost.usecases.erase import erase
 from sealpost.usecases.extend_log import LogStopped, extend_log
 from sealpost.usecases.gather import for_sender
-from sealpost.usecases.handover import opened
+from sealpost.usecases.mail_bytes import opened
 from sealpost.usecases.reads.tickets import Visible
 from sealpost.usecases.reads.trust import trust_folder
 from sealpost.usecases.restore import Restored
@@ -45,12 +45,15 @@ from sealpost.usecases.rotate import rotate_key
 from sealpost.usecases.service import Service
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.usecases.submit import Submitter
+from sealpost.usecases.take_returned import reply_of
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.report import Report
 from sealpost.verifier.trust import trust_of
 from sealpost.verifier.verify import verify
 from tests.cli.test_commands import sealpost
 from tests.conftest import reachable, with_database
+from tests.usecases.test_returned import TAKEN, answer, bounce, give, message_id, planned
+from tests.usecases.test_returned import path as return_path
 from tests.world import ACT, MovableClock, World, new_world
 
 _numbers = itertools.count(1)
@@ -226,6 +229,37 @@ async def test_what_was_erased_stays_erased(site: Site, empty: Settings, tmp_pat
                 "select kind from records r join tickets t on t.id = r.ticket_id where t.token = $1", token
             )
             assert [row["kind"] for row in kinds].count("content_erased") == 1
+
+
+async def test_what_came_back_is_in_it_and_goes_with_the_content(site: Site, empty: Settings, tmp_path: Path) -> None:
+    """Its octets are the last ones in the segments, and it was erased after the backup, which the newer list says."""
+    world = site.world
+    await site.accepted()
+    assert await give(world, return_path(world), bounce()) == TAKEN
+    assert await give(world, "post@sealpost.example", answer(message_id(world)), "bob@example.com") == TAKEN
+    [mail] = await planned(world)
+    async with world.service.pool.acquire() as connection:
+        ends = await dump.ends(connection)
+    newest = await world.service.pool.fetchrow(
+        'select segment, "offset" + length as "end" from inbound_mails where kind = \'reply\''
+    )
+    assert ends[newest["segment"]] == newest["end"]
+    made = await site.back_up()
+    await site.put_back(empty, made)
+    async with reopened(empty, world.clock.at) as service:
+        passed_on = await reply_of(service, mail["ticket_id"], mail["purpose"])
+        assert passed_on is not None
+        assert passed_on.text == "What is this?"
+    world.clock.advance(days=30)
+    assert await erase(world.service) == 1
+    third = settings_of(tmp_path / "third", "")
+    await site.put_back(third, made, site.settings.data / "erasures")
+    async with reopened(third, world.clock.at) as service:
+        assert await reply_of(service, mail["ticket_id"], mail["purpose"]) is None
+        rows = await service.pool.fetch("select kind from inbound_mails where wrapped_key is not null")
+        assert [row["kind"] for row in rows] == ["failed"]
+        state = await service.pool.fetchval("select state from mails where purpose = $1", mail["purpose"])
+        assert state == "cancelled", "it was not passed on yet when the backup was made"
 
 
 async def test_without_any_list_the_backup_is_the_truth(site: Site, empty: Settings) -> None:

@@ -197,6 +197,9 @@ def test_the_demo_keeps_its_promises(tmp_path: Path) -> None:
     assert second.returncode == 0
 
 
+PAIR = {"SEALPOST_INBOUND_CERTIFICATE": "chain.pem", "SEALPOST_INBOUND_KEY": "key.pem"}
+
+
 @pytest.mark.parametrize(
     "variables",
     [
@@ -204,6 +207,13 @@ def test_the_demo_keeps_its_promises(tmp_path: Path) -> None:
         {"SEALPOST_BASE_URL": "sealpost.example"}, {"SEALPOST_BASE_URL": "https://sealpost.example/"},
         {"SEALPOST_BASE_URL": "https://pöst.example"}, {"SEALPOST_BASE_URL": "https://alice@post.example"},
         {"SEALPOST_BASE_URL": "https://post.example#x"}, {"SEALPOST_BASE_URL": "https://post.example\n"},
+        {"SEALPOST_SMTP_PRIVATE": "maybe"}, {"SEALPOST_SMTP_PRIVATE": "YES"}, {"SEALPOST_SMTP_PORT": "smtp"},
+        {"SEALPOST_DNS": "resolver.example"}, {"SEALPOST_DNS": "192.0.2.1;192.0.2.2"}, {"SEALPOST_DNS": "192.0.2.1,x"},
+        {"SEALPOST_DNS": "[::1]"}, {"SEALPOST_DNS": "192.0.2.1:53"}, {"SEALPOST_DNS_PORT": "x"}, {"SEALPOST_DNS_PORT": "-1"},
+        {"SEALPOST_INBOUND_PORT": "x"}, {"SEALPOST_INBOUND_CERTIFICATE": "chain.pem"}, {"SEALPOST_INBOUND_KEY": "key.pem"},
+        {"SEALPOST_GATEWAY": "gateway.example"},
+        *({"SEALPOST_GATEWAY": name, **PAIR} for name in ("gateway", "Gateway.example", ".example", "gateway.example.", "a_b.example",
+            "bücher.example", "gateway.example\n", "@gateway.example", "a..example", "-a.example", "a" * 200 + ".example")),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be(variables: dict[str, str]) -> None:
@@ -222,3 +232,30 @@ def test_base_urls_that_can_be(url: str) -> None:
 def test_empty_variables_count_as_unset() -> None:
     assert read_settings({"SEALPOST_PORT": "", "DATABASE_URL": ""}) == read_settings({})
     assert read_settings({"DATABASE_URL": "postgresql://x"}).database_url == "postgresql://x"
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"SEALPOST_SMTP_PRIVATE": "yes"}, {"smtp_private": "yes"}),
+        ({"SEALPOST_DNS": "127.0.0.1, ::1,2001:db8::53", "SEALPOST_DNS_PORT": "5353"}, {"dns": "127.0.0.1, ::1,2001:db8::53", "dns_port": 5353}),
+        ({"SEALPOST_INBOUND_PORT": "0", "SEALPOST_INBOUND_BIND": "::"}, {"inbound_port": 0, "inbound_bind": "::"}),
+        ({"SEALPOST_GATEWAY": "xn--bcher-kva.example", **PAIR}, {"gateway": "xn--bcher-kva.example", "inbound_key": "key.pem"}),
+        ({}, {"smtp_host": "", "smtp_port": 25, "smtp_private": "no", "dns": "", "dns_port": 53, "inbound_port": 8026, "gateway": ""}),
+    ],
+)  # fmt: skip
+def test_settings_of_mail_that_can_be(variables: dict[str, str], expected: dict[str, object]) -> None:
+    settings = read_settings(variables)
+    assert {name: getattr(settings, name) for name in expected} == expected
+
+
+UNCHECKED = [
+    {"SEALPOST_DNS": "999.999.999.999"}, {"SEALPOST_DNS": ":::::"}, {"SEALPOST_DNS_PORT": "0"}, {"SEALPOST_DNS_PORT": "65536"},
+    {"SEALPOST_SMTP_PORT": "0"}, {"SEALPOST_SMTP_PORT": "65536"}, {"SEALPOST_INBOUND_PORT": "65536"},
+    {"SEALPOST_OUR_NAME": "no name"}, {"SEALPOST_OUR_NAME": "out1.example\r\nRSET"}, {"SEALPOST_MAIL_DOMAIN": "no domain"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("variables", UNCHECKED)
+def test_settings_of_mail_that_cannot_be(variables: dict[str, str]) -> None:
+    test_settings_that_cannot_be(variables)

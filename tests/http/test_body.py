@@ -60,13 +60,22 @@ def test_the_whole_letter() -> None:
     message = read(
         letter(
             **{"x-own-id": "1", "x-own-guid": "2", "x-own-campaign": "3"}, recipient_name="Bob é", recipient_language="en",
-            reminder_days=3, expiry_days=9, address_basis="from the contract", identification="none", signature_required=False,
+            reminder_days=3, expiry_days=9, address_basis="from the contract", identification="none", signature_required=False, verified_tls=True,
             recipient_phone=None, unknown={"a": [1, {"b": None}]}, attachments=[],
         )
     )  # fmt: skip
     assert (message.own_id, message.own_guid, message.campaign) == ("1", "2", "3")
     assert (message.recipient_name, message.language, message.address_basis) == ("Bob é", "en", "from the contract")
     assert (message.reminder_days, message.expiry_days, message.attachments) == (3, 9, [])
+    assert message.tls_verified is True
+
+
+NULL = (None, False)
+
+
+@pytest.mark.parametrize(("value", "demanded"), [(True, True), (False, False), (ABSENT, False), NULL])
+def test_verified_tls_may_be_demanded(value: Any, demanded: bool) -> None:
+    assert read(letter(verified_tls=value)).tls_verified is demanded
 
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
@@ -81,6 +90,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     *(({"identification": wrong}, "identification", "is not supported yet") for wrong in ("email_code", "idin", "", "NONE", "x" * 99, 0, False, [], {})),
     *(({"signature_required": wrong}, "signature_required", "is not supported yet") for wrong in (True, "no", 0, 1, [])),
     *(({name: wrong}, name, "is not supported yet") for name in ("recipient_phone", "recipient_date_of_birth") for wrong in ("+31612345678", "", 0, False)),
+    *(({"verified_tls": wrong}, "verified_tls", "must be true or false") for wrong in ("true", "false", "", "yes", 0, 1, 1.0, [], [True], {})),
     *(({name: "x" * 65_537}, name, "is too long") for name in ("subject", "recipient_email", "x-own-id", "identification")),
 ]  # fmt: skip
 

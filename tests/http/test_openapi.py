@@ -27,16 +27,19 @@ from sealpost.api.json_scan import MAX_DEPTH, MAX_VALUES
 from sealpost.api.openapi import OCTETS, document
 from sealpost.api.send import SEND_PATH
 from sealpost.bootstrap.web import litestar_app
+from sealpost.domain.errors import InvalidInput
 from sealpost.domain.parties import ADDRESS_OCTETS
 from sealpost.domain.status import TABLE
 from sealpost.domain.timetable import MAX_EXPIRY_DAYS
 from sealpost.usecases import allow_address, fields, user_fields
-from sealpost.usecases.change_account import MOST_ATTACHMENTS
+from sealpost.usecases.change_account import MOST_ATTACHMENTS, AccountChange, change_account
 from sealpost.usecases.service import Face, Limits
 from sealpost.web.failures import is_page
 from sealpost.xmlapi import tickets
 from sealpost.xmlapi.schema import XSD_PATH
-from tests.site import Site
+from tests.http.test_body import letter
+from tests.http.test_body import read as read_body
+from tests.site import Site, request_body
 
 DOCUMENT: dict[str, Any] = json.loads(OCTETS)
 SCHEMAS = DOCUMENT["components"]["schemas"]
@@ -319,3 +322,44 @@ async def test_without_credentials(quiet_site: Site, name: str) -> None:
             answer = await client.request(**sender.request(name, example["value"]))
             assert answer.status_code == 401, answer.text
             assert answer.headers["www-authenticate"]
+
+
+# What a caller can demand of the delivery
+
+
+@pytest.mark.parametrize("value", [True, False, "true", "", 0, 1, 1.0, [], {}, None])
+def test_verified_tls_is_described_as_it_is_read(value: Any) -> None:
+    described = problems("/components/schemas/Message/properties/verified_tls", value) == []
+    try:
+        read_body(letter(verified_tls=value))
+    except InvalidInput as refused:
+        assert (refused.field, described) == ("verified_tls", False)
+    else:
+        assert described
+
+
+async def test_verified_tls_is_answered_as_described(site: Site) -> None:
+    async with site.client() as client:
+
+        async def status(value: Any) -> int:
+            body = request_body(verified_tls=value)
+            return (await client.post(SEND_PATH, json=body, headers=site.alice_basic)).status_code
+
+        assert [await status(value) for value in (True, False, "true", 1)] == [200, 200, 400, 400]
+    rows = await site.world.service.pool.fetch("select tls_verified from tickets order by submitted_at, id")
+    assert sorted(row["tls_verified"] for row in rows) == [False, True]
+    examples = OPERATIONS["send"][2]["requestBody"]["content"]["application/json"]["examples"].values()
+    assert [one["value"]["verified_tls"] for one in examples if "verified_tls" in one["value"]] == [True]
+
+
+async def test_a_domain_that_is_not_verified_is_answered_as_described(site: Site) -> None:
+    await change_account(site.world.service, site.world.alice, AccountChange(domain_demanded=True))
+    assert "verified domains only" in OPERATIONS["send"][2]["responses"]["412"]["description"]
+    async with site.client() as client:
+        answer = await client.post(SEND_PATH, json=request_body(), headers=site.alice_basic)
+        assert answer.status_code == 412
+        assert problems("/components/schemas/Problem", answer.json()) == []
+        assert answer.json()["info"].startswith("sender_email: its domain is not verified")
+        theirs = request_body(sender_email="charlie@example.net")
+        assert (await client.post(SEND_PATH, json=theirs, headers=site.charlie_basic)).status_code == 200
+    assert await site.world.service.pool.fetchval("select count(*) from tickets") == 1

@@ -13,7 +13,15 @@ from sealpost.usecases.sign_in import sign_in
 from sealpost.usecases.submit_once import submit_once
 from tests.world import PASSWORD, World
 
-TABLES = ("sessions", "access_tokens", "user_links", "address_links", "idempotency_keys")
+TABLES = (
+    "sessions",
+    "access_tokens",
+    "user_links",
+    "address_links",
+    "mta_sts_policies",
+    "idempotency_keys",
+    "gateway_mails",
+)
 
 
 async def counts(world: World) -> list[int]:
@@ -33,21 +41,37 @@ async def fill(world: World) -> None:
         world.alice, until,
     )  # fmt: skip
     await pool.execute("insert into address_links values ($1, $2, $3)", sha256(b"a"), address, until)
+    await pool.execute("insert into mta_sts_policies values ('example.com', '1', 'enforce', '{mx.example.com}', $1)", until)  # fmt: skip
+    await pool.execute(
+        "insert into gateway_mails values ($1, $2, 'bob@example.com', $2, 'token', $3, $3)",
+        world.alice, sha256(b"g"), service.clock.real(),
+    )  # fmt: skip
 
 
 async def test_nothing_that_lives_is_removed(world: World) -> None:
     await fill(world)
     assert await forget(world.service) == 0
-    assert await counts(world) == [1, 1, 1, 1, 1]
+    assert await counts(world) == [1] * 7
 
 
-@pytest.mark.parametrize(("days", "left"), [(3, [0, 1, 1, 1, 1]), (10, [0, 0, 0, 0, 1]), (40, [0, 0, 0, 0, 0])])
+@pytest.mark.parametrize(
+    ("days", "left"),
+    [(3, [0, 1, 1, 1, 1, 1, 1]), (7, [0, 1, 1, 1, 1, 1, 1]), (10, [0, 0, 0, 0, 0, 1, 1]), (40, [0] * 7)],
+)
 async def test_each_in_its_time(world: World, days: int, left: list[int]) -> None:
     await fill(world)
     world.clock.real_at += timedelta(days=days)
-    assert await forget(world.service) == 5 - sum(left)
+    assert await forget(world.service) == 7 - sum(left)
     assert await counts(world) == left
     assert await world.service.pool.fetchval("select count(*) from records") == 1
+
+
+async def test_message_ids_are_known_for_thirty_days(world: World) -> None:
+    await fill(world)
+    world.clock.real_at += timedelta(days=30)
+    assert (await forget(world.service), (await counts(world))[-1]) == (5, 1)
+    world.clock.real_at += timedelta(seconds=1)
+    assert (await forget(world.service), (await counts(world))[-1]) == (2, 0)
 
 
 async def test_more_than_a_piece(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def submit_message(octets: Octets, caller: CallerRow, limits: Limits, *, large: 
         request_sha256=hashlib.sha256(octets).digest(),
         face=FACE,
         large=large,
-        tls_verified=members.optional_boolean("verified_tls") or False,
+        tls_verified=members.flag("verified_tls"),
     )
 
 

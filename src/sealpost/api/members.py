@@ -91,6 +91,14 @@ class Members:
             raise self._wrong(name, "must be true or false")
         return value if isinstance(value, bool) else None
 
+    def flag(self, name: str) -> bool:
+        """A boolean; absent and null are false.
+
+        Raises:
+            InvalidInput: of another type.
+        """
+        return self._tree.get(name) is not None and bool(self.optional_boolean(name))
+
     def objects(self, name: str) -> list[Members]:
         """A required array of objects.
 

@@ -10,6 +10,7 @@ import typer
 
 from sealpost.cli.acting import with_service
 from sealpost.cli.running import set_up_logs
+from sealpost.domain.errors import InvalidInput
 from sealpost.usecases.add_user import add_user
 from sealpost.usecases.change_account import MEGABYTE, AccountChange, AccountSettings, change_account
 from sealpost.usecases.found import NewAccount, found_account, found_user
@@ -97,6 +98,8 @@ def set_account_relay(
 
     async def act(service: Service) -> None:
         password = sys.stdin.readline().rstrip("\n") if user_name else ""
+        if not host:
+            raise InvalidInput("host", "is empty; none ends the account's own relay")
         ended = host == "none"
         await set_relay(service, account_id, RelayFields("" if ended else host, port, tls, user_name, password))
         print(f"account {account_id}: " + ("no relay of its own" if ended else f"relay {host}:{port}, TLS {tls}"))

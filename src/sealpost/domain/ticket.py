@@ -113,7 +113,9 @@ def _erase(state: TicketState) -> TicketState:
 def _observe(state: TicketState, kind: str, at: datetime) -> TicketState:
     reached = kind in REACHED
     late = state.decision is not None and kind not in AFTER_ACCEPTANCE
-    late = late or (kind in DELIVERED and state.could_know_at is not None)  # a report that comes after a sign of a person
+    late = late or (
+        kind in DELIVERED and state.could_know_at is not None
+    )  # a report that comes after a sign of a person
     return replace(
         state,
         # A late fact about an announcement is added; it does not replace what the decision, or the person, says.

@@ -46,6 +46,7 @@ class Connections:
         self._slots = asyncio.Semaphore(most)
         self._idle: list[tuple[float, Session]] = []
         self.users = 0
+        self._ended = False
 
     async def hand_over(self, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]) -> Handover:
         """As ``Transport.hand_over``, to this server; envelope and mail are checked already."""
@@ -110,7 +111,7 @@ class Connections:
         session = attempt.session
         if session is None:
             return
-        if attempt.kept and session.wire.alive and session.mails < _MAILS_PER_CONNECTION:
+        if attempt.kept and session.wire.alive and session.mails < _MAILS_PER_CONNECTION and not self._ended:
             attempt.log = list(session.wire.log)
             self._idle.append((asyncio.get_running_loop().time(), session))
         elif attempt.kept or attempt.in_step:
@@ -136,6 +137,7 @@ class Connections:
             started_at=attempt.started_at,
             ended_at=attempt.ended_at or self.peer.clock(),
             relayed=self.peer.relay,
+            why=verdict.why,
         )
 
     async def close_idle(self, *, older: float = 0) -> None:
@@ -145,6 +147,11 @@ class Connections:
         self._idle = [kept for kept in self._idle if kept[0] > before]
         with suppress(Unheard):
             await asyncio.gather(*(session.quit() for session in idle))
+
+    async def close(self) -> None:
+        """Ends idle connections now, and those in use with their mail."""
+        self._ended = True
+        await self.close_idle()
 
     @property
     def unused(self) -> bool:

@@ -199,7 +199,7 @@ class Direct:
 
     async def close(self) -> None:
         """See ``Transport.close``."""
-        await asyncio.gather(*(one.close_idle() for one in self._connections.values()))
+        await asyncio.gather(*(one.close() for one in self._connections.values()))
 
 
 def _domain(recipient: str) -> str:

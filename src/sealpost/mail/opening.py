@@ -87,7 +87,9 @@ async def _encrypt(session: Session) -> None:
     required = session.peer.tls in MUST
     if "starttls" not in session.extensions:
         if required:
-            raise Over(Verdict("delayed", "starttls", "policy"))
+            raise Over(
+                Verdict("delayed", "starttls", "policy", why="TLS is demanded, and the server does not offer it")
+            )
         return
     try:
         await session.ask("starttls", b"STARTTLS")
@@ -114,8 +116,9 @@ def _check_dane(session: Session) -> None:
         return
     why = dane.verify(peer.tlsa, session.wire.chain, peer.names, peer.clock())
     if why is not None:
-        session.wire.note(f"the certificate is not what the DNS says (DANE): {why}".encode())
-        raise Over(Verdict("delayed", "starttls", "policy"))
+        told = f"the certificate is not what the DNS says (DANE): {why}"
+        session.wire.note(told.encode())
+        raise Over(Verdict("delayed", "starttls", "policy", why=told))
 
 
 def _context(peer: Peer) -> ssl.SSLContext:

@@ -6,6 +6,7 @@ For bootstrap, which builds it, and the use cases that send.
 import re
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 
 from sealpost.mail.connections import Connections
@@ -52,12 +53,16 @@ class Relay:
         check_our_name(our_name)
         times = timeouts or Timeouts()
         peer = Peer(host, port, our_name, clock, tls, username, password, context, times, relay=True)
-        self._connections = Connections(peer, max_connections)
+        self._usual = Connections(peer, max_connections)
+        self._verified = (
+            Connections(replace(peer, tls="required"), max_connections) if tls != "required" else self._usual
+        )
 
     async def hand_over(self, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]) -> Handover:
         """See ``Transport.hand_over``."""
         check_handover(envelope, mail)
-        return await self._connections.hand_over(envelope, mail, before_dot)
+        connections = self._verified if envelope.tls_verified else self._usual
+        return await connections.hand_over(envelope, mail, before_dot)
 
     def wait(self, recipient: str) -> float:  # noqa: ARG002 - one relay for every recipient
         """See ``Transport.wait``: all mail goes this one way, and each try says how it stands."""
@@ -65,7 +70,8 @@ class Relay:
 
     async def close(self) -> None:
         """See ``Transport.close``."""
-        await self._connections.close_idle()
+        await self._usual.close()
+        await self._verified.close()
 
 
 def check_our_name(name: str) -> None:

@@ -106,21 +106,29 @@ def _requires_tls(session: Session) -> bool:
         Over: the connection is not verified; or a relay is to carry the mail on and cannot promise it.
     """
     if session.tls is None or session.peer.tls not in {"required", "dane"}:
-        raise Over(Verdict("delayed", "mail", "policy"))
+        raise Over(
+            Verdict("delayed", "mail", "policy", why="the connection is not verified, and the sender demands that")
+        )
     offered = "requiretls" in session.extensions
     if session.peer.relay and not offered:
-        raise Over(Verdict("failed", "mail", "policy", enhanced="5.7.30"))
+        raise Over(
+            Verdict("failed", "mail", "policy", None, "5.7.30", "the relay cannot promise verified TLS (REQUIRETLS)")
+        )
     return offered
 
 
 def _check_offered(offered: dict[str, str], size: int, *, utf8: bool, eight_bit: bool) -> None:
     if utf8 and "smtputf8" not in offered:
-        raise Over(Verdict("failed", "mail", "other", enhanced="5.6.7"))
+        raise Over(
+            Verdict("failed", "mail", "other", None, "5.6.7", "the server takes no addresses beyond ASCII (SMTPUTF8)")
+        )
     if eight_bit and "8bitmime" not in offered:
-        raise Over(Verdict("failed", "mail", "other", enhanced="5.6.1"))
+        raise Over(
+            Verdict("failed", "mail", "other", None, "5.6.1", "the server takes no mail beyond ASCII (8BITMIME)")
+        )
     limit = offered.get("size", "").strip()
     if limit.isascii() and limit.isdigit() and 0 < int(limit) < size:
-        raise Over(Verdict("failed", "mail", "too_large", enhanced="5.3.4"))
+        raise Over(Verdict("failed", "mail", "too_large", None, "5.3.4", "larger than the server's SIZE"))
 
 
 def _xtext(text: str) -> str:

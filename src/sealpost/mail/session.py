@@ -62,13 +62,14 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How an attempt ended; ``reply`` is the one that decided, None if none did."""
+    """How an attempt ended; ``reply`` is the one that decided, None if none did; ``why`` says what we missed ourselves."""
 
     outcome: Outcome
     stage: Stage
     reason: Reason
     reply: Reply | None = None
     enhanced: str | None = None
+    why: str = ""
 
 
 class Over(Exception):

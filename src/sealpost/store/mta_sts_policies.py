@@ -25,9 +25,3 @@ async def save(runner: Runner, domain: str, policy_id: str, mode: str, hosts: li
         hosts,
         until,
     )
-
-
-async def forget(runner: Runner, before: datetime) -> int:
-    """Removes policies that ended before; how many."""
-    done = await runner.execute("delete from mta_sts_policies where until < $1", before)
-    return int(done.rpartition(" ")[2])

@@ -233,7 +233,9 @@ class Gateway:
         named = [self.place(given) for _, given in (*outline.to, *outline.cc)]
         signed = {(place.recipient.normalised, place.account_id) for place in named if place}
         if None in named or not signed.issuperset((key, place.account_id) for key, place in places.items()):
-            raise Refused("550 5.7.7", "Without credentials To and Cc must hold the gateway's recipients and nobody else")
+            raise Refused(
+                "550 5.7.7", "Without credentials To and Cc must hold the gateway's recipients and nobody else"
+            )
 
     async def _caller(self, credential: Credential, account_id: int) -> CallerRow:
         caller = await callers.by_secret(self._service, credential.name, credential.secret)

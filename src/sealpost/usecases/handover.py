@@ -24,6 +24,7 @@ from sealpost.usecases.chain import record
 from sealpost.usecases.database import insist, transaction
 from sealpost.usecases.dialogue import Try
 from sealpost.usecases.handovers import Held, Intent, claim_all, intend_all, mark_dots
+from sealpost.usecases.letters import sender_of
 from sealpost.usecases.mail_bytes import build_mail, read_back, shown_domain
 from sealpost.usecases.sending import TO_RECIPIENT, Sending
 from sealpost.usecases.service import Service
@@ -102,14 +103,16 @@ class Prepared:
 async def _prepare(service: Service, held: Held, sending: Sending) -> Prepared | None:
     """Makes the mail's bytes durable, or reads them back, and stores the intent to send them; None: not wanted."""
     claim, ticket = held.claim, held.ticket
-    draft = None
-    if not sending.wanted(ticket) or (claim.built is None and (draft := await sending.compose(claim, ticket)) is None):
+    if not sending.wanted(ticket):
         await _cancel(service, claim)
         return None
-    recipient = claim.built.rcpt_to if claim.built else draft.letter.recipient.address if draft else ""
     transport = await service.ways.of(claim.account_id) or service.transport
-    if wait := transport.wait(recipient):
+    if (recipient := _recipient(claim, ticket)) and (wait := transport.wait(recipient)):
         await _postpone(service, claim, wait)
+        return None
+    draft = None
+    if claim.built is None and (draft := await sending.compose(claim, ticket)) is None:
+        await _cancel(service, claim)
         return None
     if draft is None:
         built, octets = await read_back(service, claim)
@@ -119,6 +122,15 @@ async def _prepare(service: Service, held: Held, sending: Sending) -> Prepared |
     await service.groups.add(service, intend_all, Intent(held, made, draft, sending.plans))
     tls_verified = ticket is not None and claim.purpose in TO_RECIPIENT and ticket.tls_verified
     return Prepared(made, octets, transport, tls_verified)
+
+
+def _recipient(claim: mails.Claim, ticket: tickets.Ticket | None) -> str:
+    """Whom the mail is for, as far as that is known before it is built; composing may already write."""
+    if claim.built:
+        return claim.built.rcpt_to
+    if ticket is None:
+        return ""
+    return ticket.recipient_key if claim.purpose in TO_RECIPIENT else sender_of(ticket).address
 
 
 async def _return_path(service: Service, held: mails.Claim, ticket: tickets.Ticket | None) -> str:

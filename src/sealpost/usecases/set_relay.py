@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from uuid import UUID
 
 from sealpost.domain.errors import InvalidInput, NotFound
@@ -12,7 +13,7 @@ from sealpost.store.account_mail import OwnRelay
 from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
 
-HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
+HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 PRINTABLE = re.compile(r"[\x21-\x7e]{0,200}")
 
 
@@ -48,8 +49,16 @@ async def set_relay(service: Service, account_id: int, fields: RelayFields) -> N
             raise NotFound(f"no account {account_id}")
 
 
+def _is_host(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return HOST.fullmatch(text) is not None
+    return True
+
+
 def _check(fields: RelayFields) -> None:
-    if fields.host and not HOST.fullmatch(fields.host):
+    if fields.host and not _is_host(fields.host):
         raise InvalidInput("host", "is no host name or address")
     if not 1 <= fields.port <= 65_535:
         raise InvalidInput("port", "must be 1 to 65535")

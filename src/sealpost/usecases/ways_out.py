@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,6 +49,7 @@ class WaysOut:
         """
         self._make, self._pool, self._vault, self._clock = make, pool, vault, clock
         self._known: dict[int, _Way] = {}
+        self._looking = asyncio.Lock()  # mails that come at once make one transport
 
     async def of(self, account_id: int) -> Transport | None:
         """The account's own way out; None: it goes as the installation does.
@@ -55,6 +57,13 @@ class WaysOut:
         Raises:
             Unavailable: the database is away, or the relay's password cannot be opened: nothing is sent another way.
         """
+        known = self._known.get(account_id)
+        if known and self._clock.real() < known.until:
+            return known.transport
+        async with self._looking:
+            return await self._look(account_id)
+
+    async def _look(self, account_id: int) -> Transport | None:
         now, known = self._clock.real(), self._known.get(account_id)
         if known and now < known.until:
             return known.transport
