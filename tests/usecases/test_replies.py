@@ -208,7 +208,7 @@ async def test_what_waits_is_cancelled(world: World) -> None:
     await reply(world, "two")
     await world.service.pool.execute("delete from pgqueuer")
     await world.service.pool.execute(
-        "update mails set state = 'built', wrapped_key = 'x' where purpose = (select max(purpose) from mails where purpose like 'reply:%')"
+        "update mails set state = 'built', wrapped_key = 'x' where purpose = (select max(purpose) from mails where purpose like 'reply:%' and state = 'sent')"
     )
     world.clock.at += KEEP
     assert await erase(world.service) == 1
@@ -339,7 +339,7 @@ async def test_again_after_a_restore(world: World) -> None:
     await reply(world, "three")
     await give(world, path(world), bounce())
     await world.service.pool.execute("delete from pgqueuer")
-    claim = "update mails set claimed_by = gen_random_uuid(), state = 'built' where id = (select min(id::text)::uuid from mails where purpose like 'reply:%')"
+    claim = "update mails set claimed_by = gen_random_uuid(), state = 'built' where id = (select min(id::text)::uuid from mails where purpose like 'reply:%' and state = 'sent')"
     await world.service.pool.execute(claim)
     messages = [row["id"] for row in await world.service.pool.fetch("select id from messages")]
     async with world.service.pool.acquire() as connection:

@@ -19,7 +19,7 @@ from sealpost.inbound.destination import Conversation
 from sealpost.inbound.returned import ReturnedMails
 from sealpost.inbound.server import InboundServer
 from sealpost.mail.return_path import LIFE, ReturnPaths
-from sealpost.store import inbound_mails
+from sealpost.store import erasures, inbound_mails
 from sealpost.usecases.decide import decide
 from sealpost.usecases.extend_log import extend_log
 from sealpost.usecases.gather import for_sender
@@ -494,7 +494,7 @@ async def test_erasure_takes_peoples_words_and_leaves_the_evidence(world: World)
     await give(world, path(world, 1), bounce())
     [mail] = await planned(world)
     async with world.service.pool.acquire() as connection:
-        await inbound_mails.erase(connection, mail["ticket_id"])
+        assert await erasures.erase_words(connection, mail["ticket_id"])
     kept = {(row["kind"], row["purpose"]): row["kept"] for row in await world.service.pool.fetch(
         "select i.kind, m.purpose, i.wrapped_key is not null as kept from inbound_mails i join mails m on m.id = i.mail_id"
     )}  # fmt: skip

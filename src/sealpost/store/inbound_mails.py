@@ -11,12 +11,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sealpost.store.erasures import CARRIERS
 from sealpost.store.pool import Connection, Runner
 from sealpost.store.tickets import Stored
-
-TELLS = ("failed", "delivered", "delayed")
-"""Kinds that are evidence about an announcement: they stay when a ticket's content is erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,25 +139,6 @@ async def reply(runner: Runner, ticket_id: UUID, first_digits: str) -> Any | Non
            and starts_with(id::text, $2) order by received_at limit 1""",
         ticket_id,
         first_digits,
-    )
-
-
-async def erase(connection: Connection, ticket_id: UUID) -> None:
-    """Destroys the keys of what came back for a ticket, and of the mails that passed it on.
-
-    Kept is what servers said about announcements and reminders: it is evidence, as these mails are. What came back for a
-    mail with content may hold that content.
-    """
-    await connection.execute(
-        """update inbound_mails i set wrapped_key = null from mails m
-           where i.ticket_id = $1 and m.id = i.mail_id and i.wrapped_key is not null
-             and (i.kind <> all($2) or m.purpose = any($3))""",
-        ticket_id,
-        list(TELLS),
-        list(CARRIERS),
-    )
-    await connection.execute(
-        "update mails set wrapped_key = null where ticket_id = $1 and starts_with(purpose, 'reply:')", ticket_id
     )
 
 
