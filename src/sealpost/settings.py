@@ -17,6 +17,8 @@ from typing import Any
 SYSTEM_FOLDER = Path("/var/lib/sealpost")
 # It stands in every record, as the beginning of URIs that verifiers read strictly.
 _BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]{2,39}\])(?::[0-9]{1,5})?")
+# It stands in headers of every mail: no controls, no separators of lines, nothing that turns the direction of reading.
+_SERVICE_NAME = re.compile("[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{1,100}")
 _OUR_NAME = re.compile(r"[A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f.:IPv]{1,60}\]")
 _DOMAIN = re.compile(r"(?=.{4,200}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 
@@ -164,6 +166,8 @@ def _check_names(settings: Settings) -> None:
             raise SettingsError(f"SEALPOST_{name.upper()} must be a port, {least} to 65535")
     if not _OUR_NAME.fullmatch(settings.our_name):
         raise SettingsError("SEALPOST_OUR_NAME must be a host name, or an address in brackets")
+    if not _SERVICE_NAME.fullmatch(settings.service_name) or "=?" in settings.service_name:
+        raise SettingsError("SEALPOST_SERVICE_NAME must be one line of 1 to 100 characters")
     if not _OUR_NAME.fullmatch(settings.mail_domain):
         raise SettingsError("SEALPOST_MAIL_DOMAIN must be a domain, a name beyond ASCII as xn--…")
     if settings.gateway and not _DOMAIN.fullmatch(settings.gateway):

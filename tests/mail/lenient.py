@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 END = re.compile(rb"(?:\A|\r\n|[\r\n])\0*\.\0*(?:\r\n|[\r\n])")
@@ -68,7 +68,7 @@ class LenientServer:
 
 
 @asynccontextmanager
-async def lenient(host: str = "127.0.0.1") -> AsyncIterator[LenientServer]:
+async def lenient(host: str = "127.0.0.1") -> AsyncGenerator[LenientServer]:
     """Serves on a free port of this machine until the end of the block."""
     one, open_ones = LenientServer(), set[asyncio.Transport]()
     listening = await asyncio.get_running_loop().create_server(

@@ -5,7 +5,7 @@ import dataclasses
 import os
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -38,8 +38,8 @@ from tests.world import ACT, World, links_in, parsed
 _BREAKS = ("\n", "\r", "\r\n", "\n\r", "\r\r\n")
 # Every line end before and after the dot holds the nine of SMTP-Smuggling-Tools and the ten of smtpsmug, but for their
 # NULs, which follow; then what no server is known to take, and one might.
-KNOWN = [f"{before}.{after}" for before in _BREAKS for after in _BREAKS]
-KNOWN += [
+KNOWN = [
+    *(f"{before}.{after}" for before in _BREAKS for after in _BREAKS),
     "\r\n\0.\r\n",
     "\r\n.\0\r\n",
     "\0\r\n.\r\n",
@@ -54,8 +54,6 @@ ENDS = [
     "\x1a.\x1a", "\r\n=2E\r\n", "=0D=0A.=0D=0A", "\r\n=\r\n.\r\n", "\u560d\u560a.\u560d\u560a",
 ]  # fmt: skip
 SECOND = "MAIL FROM:<charlie@example.org>{0}RCPT TO:<charlie@example.com>{0}DATA{0}Subject: smuggled{0}{0}Hi{1}"
-
-
 BODIES = {
     "as lines": "\r\n", "with bare LF": "\n", "with bare CR": "\r",
 }  # fmt: skip
@@ -106,7 +104,7 @@ async def test_a_second_mail_cannot_be_smuggled(end, letter, relays, catcher, en
 
 
 @asynccontextmanager
-async def directly(port: int, **options: Any) -> AsyncIterator[Direct]:
+async def directly(port: int, **options: Any) -> AsyncGenerator[Direct]:
     """Direct delivery to a port of this machine, which example.com and example.org name as theirs."""
     zones: Any = {name: {"MX": ["10 mx.test."]} for name in ("example.com", "example.org")}
     async with answering(DnsServer(zones | {"mx.test": {"A": ["127.0.0.1"]}})) as dns:

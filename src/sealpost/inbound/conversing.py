@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope
+from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, TLSSetupException
 from pybase64 import b64decode
 
 from sealpost.inbound.destination import Conversation, Destination
@@ -45,6 +45,10 @@ class Transaction(Envelope):
     def __init__(self) -> None:
         super().__init__()
         self.destination: Destination | None = None
+
+
+COPIES = 4
+"""Of a mail, at the worst, while it is joined, cut and unstuffed: they count as held."""
 
 
 class Conversing(SMTP):
@@ -91,6 +95,32 @@ class Conversing(SMTP):
             self._last.cancel()
         super().connection_lost(error)
 
+    def _cb_client_connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        super()._cb_client_connected(reader, writer)
+        as_it_comes, too_long = reader.readuntil, False
+
+        async def line_or_piece(separator: bytes = b"\n") -> bytes:
+            nonlocal too_long
+            behind_too_long = too_long
+            try:
+                too_long, line = False, await as_it_comes(separator)
+            except asyncio.LimitOverrunError:
+                too_long = True  # aiosmtpd reads on; the last piece may be a LF alone
+                raise
+            strict = separator == b"\n" and not behind_too_long
+            if strict and (not line.endswith(b"\r\n") or b"\r" in line[:-2]):
+                await self._end("500 5.5.2 A line ends with CR LF (RFC 5321, 2.3.8)")
+            return line
+
+        reader.readuntil = line_or_piece  # type: ignore[method-assign] - aiosmtpd makes the reader itself
+
+    def make_room(self) -> None:
+        """Ends the conversation for somebody else's sake."""
+        transport: Any = self.transport
+        if transport is not None:
+            transport.write(b"421 4.7.0 Too many connections, try again later\r\n")
+        self.drop()
+
     async def _handle_client(self) -> None:
         with suppress(OSError):  # a connection that breaks is nothing to report
             await super()._handle_client()
@@ -133,6 +163,8 @@ class Conversing(SMTP):
 
     async def push(self, status: Any) -> None:
         """Writes a reply; the eleventh refusal is the last one."""
+        if self.transport is None or self.transport.is_closing():
+            raise ConnectionResetError  # aiosmtpd would write to what is gone, and log what comes of it
         await super().push(status)
         if status[:1] in {"5", b"5"}:
             self._errors += 1
@@ -171,8 +203,16 @@ class Conversing(SMTP):
         if self._original_transport is not None:
             await self.push("503 5.5.1 Encrypted already")
             return
+        if not arg and self.tls_context:
+            # What came too early is dropped (CVE-2011-0411), here already: a reader that is full has stopped the
+            # transport, which nobody would start again, and the handshake would never come.
+            reader: Any = self._reader
+            reader._buffer.clear()  # noqa: SLF001 - a reader has no other way to be emptied
+            reader._maybe_resume_transport()  # noqa: SLF001 - as above
         try:
             await super().smtp_STARTTLS(arg)
+        except TLSSetupException:
+            raise ConnectionResetError from None  # aiosmtpd would close a transport that may be gone
         finally:
             below: Any = self._original_transport
             if below is not None and below.is_closing():
@@ -254,7 +294,7 @@ class Conversing(SMTP):
         try:
             reply = await self._read(held) or await self._handed(envelope, held)
         finally:
-            self.places.give_back(sum(map(len, held)))
+            self.places.give_back(COPIES * sum(map(len, held)))
         self._set_post_data_state()
         await self.push(reply)
 
@@ -276,12 +316,12 @@ class Conversing(SMTP):
             size += len(piece)
             if size > limit + len(END):
                 refusal = "552 5.3.4 The mail is too large"
-            elif not refusal and not self.places.hold(len(piece)):
+            elif not refusal and not self.places.hold(COPIES * len(piece)):
                 refusal = "452 4.3.1 Too much at a time, try again later"
             if not refusal:
                 held.append(piece)
             elif held:
-                self.places.give_back(sum(map(len, held)))
+                self.places.give_back(COPIES * sum(map(len, held)))
                 held.clear()
             if size > 2 * limit + _DISCARDED:
                 await self._end(refusal)

@@ -18,6 +18,10 @@ class Here(Protocol):
 
     conversation: Conversation
 
+    def make_room(self) -> None:
+        """Asked to go, for somebody else's sake."""
+        ...
+
 
 class Places:
     """The places of one server."""
@@ -40,15 +44,29 @@ class Places:
     def enter(self, one: Here) -> bool:
         """Takes a place; False: there is none."""
         group = _group(one.conversation.peer)
-        if len(self._here) >= self._most or self._of_one[group] >= self._most_of_one:
+        if self._of_one[group] >= self._most_of_one:
+            return False
+        if len(self._here) >= self._most and not self._made_room(group):
             return False
         self._here[one] = group
         self._of_one[group] += 1
         return True
 
+    def _made_room(self, group: str) -> bool:
+        """Whoever has most places gives its oldest to somebody with fewer: ten addresses shall not keep all others out."""
+        crowd, count = self._of_one.most_common(1)[0]
+        if count <= self._of_one[group] + 1:
+            return False
+        oldest = next(one for one, theirs in self._here.items() if theirs == crowd)
+        self.leave(oldest)
+        oldest.make_room()
+        return True
+
     def leave(self, one: Here) -> None:
         """Gives a place back."""
-        group = self._here.pop(one)
+        group = self._here.pop(one, None)
+        if group is None:
+            return
         self._of_one[group] -= 1
         if not self._of_one[group]:
             del self._of_one[group]

@@ -66,7 +66,7 @@ class InboundServer:
         self._host, self._port, self._hostname = host, port, hostname
         self._authenticate = authenticate
         self._size_limit = size_limit
-        self._places = Places(most=most_connections, most_of_one=most_of_one, most_octets=max(8 * size_limit, 1 << 28))
+        self._places = Places(most=most_connections, most_of_one=most_of_one, most_octets=max(16 * size_limit, 1 << 28))
         self._times = {"idle": idle, "longest": longest}
         without_login: list[str] = [] if authenticate else ["PLAIN", "LOGIN"]
         self._options: dict[str, Any] = {

@@ -94,7 +94,8 @@ def _days(rules: Rules, reminder_days: int | None, expiry_days: int | None) -> t
 def _subject(message: SubmitMessage) -> str:
     """The subject; an announcement's has the sender's name before it, and the two together must be harmless too."""
     subject = header("subject", message.subject, SUBJECT)
-    _check_encoded("subject", f"{message.sender_name}: {subject}")
+    sender_name = header("sender_real_name", message.sender_name, NAME)
+    _check_encoded("subject", f"{sender_name}: {subject}")
     return subject
 
 

@@ -15,6 +15,7 @@ from sealpost.store import credentials, people, users
 from sealpost.store.users import Details
 from sealpost.text.catalogue import LANGUAGES
 from sealpost.usecases.database import transaction
+from sealpost.usecases.fields import header
 from sealpost.usecases.passwords import check_new, hashed
 from sealpost.usecases.quotas import checked
 from sealpost.usecases.service import Service
@@ -39,7 +40,7 @@ async def found_account(service: Service, new: NewAccount) -> int:
     Raises:
         InvalidInput: name, zone, language or days.
     """
-    name = line("name", new.name, 200)
+    name = header("name", new.name, 200)
     check_days(new.reminder_days, new.expiry_days)
     if new.language not in LANGUAGES:
         raise InvalidInput("language", f"must be one of {', '.join(LANGUAGES)}")
