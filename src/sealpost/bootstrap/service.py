@@ -29,6 +29,7 @@ from sealpost.settings import Settings
 from sealpost.store import demo as demo_store
 from sealpost.store import tickets
 from sealpost.store.pool import Pool, open_pool
+from sealpost.store.workers import session_name
 from sealpost.usecases.group import Groups
 from sealpost.usecases.quotas import Quotas
 from sealpost.usecases.readiness import Readiness
@@ -58,7 +59,8 @@ async def opened(
     check_parser()
     clock = clock or (ShiftedClock() if demo else SystemClock())
     async with AsyncExitStack() as stack:
-        pool = await _pool(settings, dsn, clock, stack)
+        worker, dns = uuid7(clock.real(), os.urandom), resolver(settings)
+        pool = await _pool(settings, dsn, worker, clock, stack)
         rings = load_or_create(settings.keys)
         issuer = _issuer(settings, demo=demo)
         evidence = await stack.enter_async_context(
@@ -66,7 +68,6 @@ async def opened(
         )
         settings.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = await _segments(settings, pool, stack)
-        dns = resolver(settings)
         transport = await transport_of(settings, clock, dns, TlsPolicies(pool), stack)
         readiness = Readiness(pool, clock, evidence)
         stack.callback(asyncio.create_task(readiness.watch()).cancel)
@@ -93,7 +94,7 @@ async def opened(
             signing=SigningCache(),
             groups=Groups(),
             under_way=set(),
-            worker=uuid7(clock.real(), os.urandom),
+            worker=worker,
             quotas=Quotas(pool, clock, settings.quota, settings.quota_unit),
             throttle=Throttle(),
             erasures=ErasureList(settings.data / ERASURES),
@@ -101,9 +102,9 @@ async def opened(
         )
 
 
-async def _pool(settings: Settings, dsn: str, clock: Clock, stack: AsyncExitStack) -> Pool:
+async def _pool(settings: Settings, dsn: str, worker: UUID, clock: Clock, stack: AsyncExitStack) -> Pool:
     """Connections, and the demo's time as it was left."""
-    pool = await open_pool(dsn, settings.pool)
+    pool = await open_pool(dsn, settings.pool, session_name(worker))
     stack.push_async_callback(pool.close)
     if isinstance(clock, ShiftedClock):
         clock.shift = timedelta(seconds=await demo_store.clock_shift(pool))

@@ -75,8 +75,8 @@ def connector(dsn: str) -> Connect:
     return connect
 
 
-async def open_pool(dsn: str, size: int) -> Pool:
-    """A pool of at most ``size`` connections, made when needed.
+async def open_pool(dsn: str, size: int, name: str = "sealpost") -> Pool:
+    """A pool of at most ``size`` connections, made when needed; ``name`` is how the database shows them.
 
     Raises:
         OSError, asyncpg.PostgresError: the database is away.
@@ -88,6 +88,6 @@ async def open_pool(dsn: str, size: int) -> Pool:
         init=_prepare,
         timeout=10,
         command_timeout=30,
-        server_settings=SETTINGS,
+        server_settings={**SETTINGS, "application_name": name},
     )
     return cast("Pool", pool)

@@ -32,6 +32,25 @@ async def beat(session: Connection, worker: UUID) -> bool:
     return bool(await session.fetchval("update workers set beat_at = now() where id = $1 returning true", worker))
 
 
+def session_name(worker: UUID) -> str:
+    """How the database shows the connections of a worker's process."""
+    return f"sealpost {worker}"
+
+
+async def end_sessions_of_frozen(connection: Connection) -> int:
+    """Ends the sessions of workers that have not beaten for a while; how many.
+
+    A frozen process would keep its locks, on rows and as the log's writer, until it thaws. What it had not committed is
+    rolled back; it finds its connections gone. Our own process's are left alone.
+    """
+    rows = await connection.fetch(
+        f"""select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and application_name <> current_setting('application_name')
+              and application_name in (select 'sealpost ' || id from workers where beat_at < now() - interval '{STALE}')"""
+    )
+    return len(rows)
+
+
 async def give_up_dead(connection: Connection, now: datetime) -> int:
     """Frees what dead workers had claimed and makes it due now; says how many mails.
 

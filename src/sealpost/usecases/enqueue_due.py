@@ -29,6 +29,8 @@ async def enqueue_due(service: Service) -> int:
 
 
 async def give_up_dead(service: Service) -> int:
-    """Frees the claims of workers that died or froze; how many mails that was."""
+    """Frees the claims of workers that died or froze, and the locks of those that froze; how many mails that was."""
+    async with transaction(service) as connection:
+        await workers.end_sessions_of_frozen(connection)
     async with transaction(service) as connection:
         return await workers.give_up_dead(connection, service.clock.now())
