@@ -142,7 +142,9 @@ def test_an_installation_from_nothing(tmp_path: Path) -> None:
         pass
 
     port = free_port()
-    with running("serve", "--processes", "2", data=data, port=port, base_url=f"http://127.0.0.1:{port}") as service:
+    with running(
+        "serve", "--processes", "2", data=data, port=port, inbound_port=free_port(), base_url=f"http://127.0.0.1:{port}"
+    ) as service:
         assert wait_for(lambda: answers(f"http://127.0.0.1:{port}/signin")) == 200
         assert answers(f"http://127.0.0.1:{port}/inbox") == 404
         assert answers(f"http://127.0.0.1:{port}/demo/clock") == 404
@@ -160,6 +162,46 @@ def made_secret_nowhere(data: Path, secret: str) -> Generator[None]:
         if path.is_file():
             assert secret.encode() not in path.read_bytes(), path
     yield
+
+
+def smtp(port: int, *commands: bytes) -> list[bytes]:
+    """What a server says to each command, the greeting first."""
+    with socket.create_connection(("127.0.0.1", port), 10) as peer, peer.makefile("rb") as heard:
+        said = [heard.readline()]
+        for command in commands:
+            peer.sendall(command + b"\r\n")
+            said.append(heard.readline())
+            while said[-1][3:4] == b"-":
+                said[-1] = heard.readline()
+        return said
+
+
+def test_the_role_inbound_takes_nothing_that_is_not_ours(tmp_path: Path) -> None:
+    port, given = (
+        free_port(),
+        {"data": tmp_path / "data", "our_name": "mx.example.org", "mail_domain": "mail.example.org"},
+    )
+    with running("serve", "--role", "inbound", inbound_port=port, **given) as service:
+        wait_for(lambda: is_open(port))
+        greeting, _, _, forged, foreign, empty = smtp(
+            port, b"EHLO out.example.net", b"MAIL FROM:<>", b"RCPT TO:<b-" + b"a" * 50 + b"@mail.example.org>",
+            b"RCPT TO:<bob@example.com>", b"DATA",
+        )  # fmt: skip
+        assert greeting.startswith(b"220 mx.example.org ")
+        assert (forged[:9], foreign[:5], empty[:3]) == (b"550 5.1.1", b"550 5", b"503")
+        other = sealpost("serve", "--role", "inbound", inbound_port=port, **given)
+        assert other.returncode == 1
+        assert f"cannot take mail in on 127.0.0.1:{port}" in other.stderr
+        assert "Traceback" not in other.stderr
+    assert service.returncode == 0, service.said  # type: ignore[attr-defined]
+
+
+def is_open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_the_demo_keeps_its_promises(tmp_path: Path) -> None:

@@ -36,10 +36,20 @@ async def inbound(settings: Settings, service: Service) -> AsyncGenerator[int]:
         authenticate=gateway.authenticate if gateway else None,
     )
     try:
-        yield await server.start()
+        yield await _started(server, settings)
     finally:
         await server.stop()
         await submitter.close()
+
+
+async def _started(server: InboundServer, settings: Settings) -> int:
+    try:
+        return await server.start()
+    except OSError as error:
+        where = f"{settings.inbound_bind}:{settings.inbound_port}"
+        raise OSError(
+            f"cannot take mail in on {where}: {error.strerror} (SEALPOST_INBOUND_PORT sets another port, 0 none)"
+        ) from error
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

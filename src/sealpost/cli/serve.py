@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from typing import Annotated, Literal
 
 import structlog
@@ -56,20 +57,18 @@ async def _serve(settings: Settings, role: Role, fd: int) -> None:
         web = socket.socket(fileno=fd) if fd >= 0 else listen(settings.bind, settings.port)
     async with bootstrap.database(settings) as dsn:
         await bootstrap.migrate(dsn)
-        async with bootstrap.opened(settings, dsn) as service, asyncio.TaskGroup() as parts:
+        async with AsyncExitStack() as stack:
+            service = await stack.enter_async_context(bootstrap.opened(settings, dsn))
+            if role in {"all", "inbound"} and settings.inbound_port:
+                port = await stack.enter_async_context(bootstrap.inbound(settings, service))
+                log.info("taking mail in", address=settings.inbound_bind, port=port, gateway=settings.gateway or None)
+            parts = await stack.enter_async_context(asyncio.TaskGroup())
             if web:
                 parts.create_task(_web(service, web, stop, settings))
             if role in {"all", "worker"}:
                 parts.create_task(work(service, stop))
-            if role in {"all", "inbound"} and settings.inbound_port:
-                parts.create_task(_inbound(service, stop, settings))
             log.info("serving", role=role, address=settings.base_url if web else None)
-
-
-async def _inbound(service: bootstrap.Service, stop: asyncio.Event, settings: Settings) -> None:
-    async with bootstrap.inbound(settings, service) as port:
-        log.info("taking mail in", address=settings.inbound_bind, port=port, gateway=settings.gateway or None)
-        await stop.wait()
+            await stop.wait()
 
 
 async def _web(service: bootstrap.Service, web: socket.socket, stop: asyncio.Event, settings: Settings) -> None:
