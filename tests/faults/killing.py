@@ -1,7 +1,7 @@
 """Kills the whole demo at a random moment with requests in flight, again and again, and looks whether anything is lost.
 
-``python -m tests.faults.killing [--rounds N] [--shard I/N] [--state FILE] [--seed S]``; for ``script/faults`` and, with
-few rounds, for ``test_kill``. A round: three senders and a recipient at work → kill -9 → start → every 200 is there,
+``python -m tests.faults.killing [--rounds N] [--shard I/N] [--state FILE] [--seed S] [--kills N]``; for ``script/faults``
+and, with few rounds, for ``test_kill``. With ``--kills`` other processes are killed (`random_kills`). A round: three senders and a recipient at work → kill -9 → start → every 200 is there,
 byte for byte; every ticket was announced; what is open is accepted now; Bob has each content; nothing came twice but
 what a record calls uncertain; the evidence that was given out before binds what is given out now (`Kept`).
 """
@@ -28,6 +28,7 @@ from xml.etree import ElementTree as ET
 import asyncpg
 import httpx2
 
+from tests.faults import random_kills
 from tests.faults.demo_process import PATIENCE, Demo, pause
 from tests.faults.given_out import Kept
 from tests.faults.invariants import TAKEN, check_chain, check_copies, demand, extension_of
@@ -248,7 +249,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--shard", default="1/1", help="I/N: only every N-th round, from the I-th on")
     parser.add_argument("--state", type=Path, help="file of the rounds done, to go on after an interruption")
     parser.add_argument("--seed", default=time.strftime("%Y%m%d%H%M%S"), help="of the moments; printed")
+    parser.add_argument("--kills", type=int, default=0, help="instead of rounds: so many kills of any process")
     options = parser.parse_args(arguments)
+    if options.kills:
+        return 1 if random_kills.play(options) else 0
     shard, shards = map(int, options.shard.split("/"))
     state: dict[str, str] = {}
     if options.state and options.state.exists():
