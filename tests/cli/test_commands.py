@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,11 +178,9 @@ def smtp(port: int, *commands: bytes) -> list[bytes]:
 
 
 def test_the_role_inbound_takes_nothing_that_is_not_ours(tmp_path: Path) -> None:
-    port, given = (
-        free_port(),
-        {"data": tmp_path / "data", "our_name": "mx.example.org", "mail_domain": "mail.example.org"},
-    )
-    with running("serve", "--role", "inbound", inbound_port=port, **given) as service:
+    port = free_port()
+    own: dict[str, Any] = {"data": tmp_path / "data", "our_name": "mx.example.org", "mail_domain": "mail.example.org"}
+    with running("serve", "--role", "inbound", inbound_port=port, **own) as service:
         wait_for(lambda: is_open(port))
         greeting, _, _, forged, foreign, empty = smtp(
             port, b"EHLO out.example.net", b"MAIL FROM:<>", b"RCPT TO:<b-" + b"a" * 50 + b"@mail.example.org>",
@@ -189,7 +188,7 @@ def test_the_role_inbound_takes_nothing_that_is_not_ours(tmp_path: Path) -> None
         )  # fmt: skip
         assert greeting.startswith(b"220 mx.example.org ")
         assert (forged[:9], foreign[:5], empty[:3]) == (b"550 5.1.1", b"550 5", b"503")
-        other = sealpost("serve", "--role", "inbound", inbound_port=port, **given)
+        other = sealpost("serve", "--role", "inbound", inbound_port=port, **own)
         assert other.returncode == 1
         assert f"cannot take mail in on 127.0.0.1:{port}" in other.stderr
         assert "Traceback" not in other.stderr
