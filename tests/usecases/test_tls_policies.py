@@ -8,7 +8,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from sealpost.mail.mta_sts import MtaSts, StsPolicy
-from sealpost.store import mta_sts_policies
 from sealpost.store.pool import Pool, open_pool
 from sealpost.usecases.tls_policies import TlsPolicies
 from tests.world import START, World
@@ -76,16 +75,6 @@ async def test_without_the_database_nothing_is_known_and_nothing_kept(world: Wor
         ("a domain's TLS policy was not kept", "warning", "example.com")
     ]
     assert await TlsPolicies(world.service.pool).recall("example.com") == policy()
-
-
-async def test_ended_ones_are_forgotten(world: World) -> None:
-    policies = TlsPolicies(world.service.pool)
-    for number, until in enumerate((-2, -1, 1, 2)):
-        await policies.remember(policy(timedelta(seconds=until), domain=f"{number}.example"))
-    assert await mta_sts_policies.forget(world.service.pool, START) == 2
-    known = [await policies.recall(f"{number}.example") is not None for number in range(4)]
-    assert known == [False, False, True, True]
-    assert await mta_sts_policies.forget(world.service.pool, START) == 0
 
 
 class Web:
