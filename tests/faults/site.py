@@ -72,7 +72,7 @@ class Site:
 
     def _hang_up(self) -> None:
         """Drops idle SMTP connections, so that every run begins with a connect, and the dead say no QUIT."""
-        idle = self._real.transport._idle
+        idle = self._real.transport._usual._idle
         while idle:
             idle.pop()[1].wire.abort()
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -88,10 +89,10 @@ async def test_a_250_that_nobody_gave(world: World) -> None:
 async def test_without_the_mark_before_the_dot(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The repeat after a crash would be secret."""
 
-    async def unmarked(*_: Any) -> None:
-        return
+    async def unmarked(_: Any, due: Sequence[tuple[mails.Claim, int]], __: Any) -> set[UUID]:
+        return {held.id for held, _ in due}
 
-    monkeypatch.setattr(mails, "dot_due", unmarked)
+    monkeypatch.setattr(mails, "dots_due", unmarked)
     with pytest.raises(Violation, match="I5: announcement came 2 times"):
         await run(site, ACCEPT, Faults(0, Mode.killed_after, "smtp: dot"))
 
