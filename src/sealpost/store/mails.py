@@ -277,17 +277,21 @@ async def let_go(runner: Runner, held: Claim, due_at: datetime) -> None:
     )
 
 
-async def cancel_planned(connection: Connection, ticket_id: UUID, purposes: Sequence[str]) -> None:
+async def cancel_planned(connection: Connection, ticket_id: UUID, purposes: Sequence[str], now: datetime) -> None:
     """Mails that no worker is at will not be sent; one that is being handed over runs on, and its fact is recorded.
 
     So is that of one whose worker died at the final dot: it is claimed again, and its outcome said to be uncertain.
     """
     await connection.execute(
-        """update mails set state = 'cancelled', due_at = null
-           where ticket_id = $1 and purpose = any($2) and state in ('planned', 'built') and claimed_by is null
-           and not exists (select from attempts a where a.mail_id = mails.id and a.state = 'dot_due')""",
+        """with gone as (
+               update mails set state = 'cancelled', due_at = null
+               where ticket_id = $1 and purpose = any($2) and state in ('planned', 'built') and claimed_by is null
+               and not exists (select from attempts a where a.mail_id = mails.id and a.state = 'dot_due') returning id
+           )
+           update attempts a set state = 'abandoned', ended_at = $3 from gone where a.mail_id = gone.id and a.state = 'prepared'""",
         ticket_id,
         list(purposes),
+        now,
     )
 
 

@@ -51,7 +51,7 @@ async def record_all(
     await tickets.save_states(connection, [(ticket, state, seq, last) for ticket, _, state, seq, last in chained])
     for ticket, events in told:
         if any(event.kind in DECISIONS for event in events):
-            await mails.cancel_planned(connection, ticket.id, ["announcement", "reminder"])
+            await mails.cancel_planned(connection, ticket.id, ["announcement", "reminder"], service.clock.now())
     await _plan_notices(service, connection, told)
 
 
