@@ -1,8 +1,8 @@
 """Kills the whole demo at a random moment with requests in flight, again and again, and looks whether anything is lost.
 
 ``python -m tests.faults.killing [--rounds N] [--shard I/N] [--state FILE] [--seed S] [--kills N]``; for ``script/faults``
-and, with few rounds, for ``test_kill``. With ``--kills`` other processes are killed (`random_kills`). A round: three senders and a recipient at work → kill -9 → start → every 200 is there,
-byte for byte; every ticket was announced; what is open is accepted now; Bob has each content; nothing came twice but
+and, with few rounds, for ``test_kill``. With ``--kills`` other processes are killed (`random_kills`). A round: three
+senders and a recipient at work → kill -9 → start → every 200 is there, byte for byte; every ticket was announced; what is open is accepted now; Bob has each content; nothing came twice but
 what a record calls uncertain; the evidence that was given out before binds what is given out now (`Kept`).
 """
 

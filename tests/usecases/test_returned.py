@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -375,8 +375,8 @@ async def test_an_answer_to_a_notice_is_only_kept(world: World) -> None:
     [
         "",
         "<x@example.org>",
-        f"<{uuid4()}@sealpost.example>",
-        f"<{uuid4()}@example.org>",
+        "<6f0d5b0e-5f0c-4c3b-9d0a-0d8f1f6d7a11@sealpost.example>",
+        "<6f0d5b0e-5f0c-4c3b-9d0a-0d8f1f6d7a12@example.org>",
         "<019dab50@sealpost.example>",
         "{}@example.org>",
     ],
