@@ -319,7 +319,9 @@ async def taken_over(world: World, *, marked: bool) -> tuple[Any, str]:
         await announce(second, mail_id)
         assert world.mailbox.mails == [], "a live worker is at it"
         await pool.execute("update workers set beat_at = now() - interval '1 minute' where id = $1", frozen.worker)
-        assert await give_up_dead(second) == 1
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(workers, "RESTARTED", "0 seconds")  # this test's database may have started just now
+            assert await give_up_dead(second) == 1
         await announce(second, mail_id)
         assert len(world.mailbox.mails) == 1
         transport.thawed.set()

@@ -114,14 +114,15 @@ async def release(connection: Connection, log_id: int) -> int:
 async def waiting(connection: Connection, limit: int) -> list[Any]:
     """Sealed records (ticket_id, seq, sha256, salt, seal) without a place, oldest first, locked.
 
-    Within a ticket places rise with ``seq``: a record waits for the ones before it that have no seal yet, or whose event
-    is later (a fact that was told late).
+    Within a ticket places rise with ``seq``: a record waits where one at or before it stands behind one that has no seal
+    yet, or whose event is later (a fact that was told late).
     """
     # A subquery with a limit is looked up for each row; PostgreSQL makes a join of "not exists", over the whole table.
     return await connection.fetch(
         """select ticket_id, seq, sha256, salt, seal from records r where log_index is null and seal is not null
-           and (select e.seq from records e where e.ticket_id = r.ticket_id and e.seq < r.seq
-                and e.log_index is null and (e.seal is null or e.at > r.at) limit 1) is null
+           and (select e.seq from records e join records f on f.ticket_id = e.ticket_id and f.seq > e.seq and f.seq <= r.seq
+                where e.ticket_id = r.ticket_id and e.seq < r.seq and e.log_index is null and f.log_index is null
+                  and (e.seal is null or e.at > f.at) limit 1) is null
            order by at, ticket_id, seq limit $1 for update""",
         limit,
     )

@@ -46,6 +46,7 @@ async def end_sessions_of_frozen(connection: Connection) -> int:
     rows = await connection.fetch(
         f"""select pg_terminate_backend(pid) from pg_stat_activity
             where datname = current_database() and application_name <> current_setting('application_name')
+              and pg_postmaster_start_time() < now() - interval '{RESTARTED}'
               and application_name in (select 'sealpost ' || id from workers where beat_at < now() - interval '{STALE}')"""
     )
     return len(rows)
@@ -54,15 +55,14 @@ async def end_sessions_of_frozen(connection: Connection) -> int:
 async def give_up_dead(connection: Connection, now: datetime) -> int:
     """Frees what dead workers had claimed and makes it due now; says how many mails.
 
-    A dead one no longer holds its lock (its process or connection is gone) or has not beaten for a while (frozen). A
+    A dead one no longer holds its lock (its process or connection is gone) or has not beaten for a while (frozen). After a
+    restart of the database nobody is dead at once: the living could not beat, and an answer waits to be stored. A
     frozen one that thaws finds its claims' epochs raised, or their ``claimed_by`` empty, and cannot write.
     """
     rows = await connection.fetch(
         f"""with dead as (
-               delete from workers w where beat_at < now() - interval '{STALE}' or (
-                   beat_at < now() - interval '{GRACE}'
-                   and pg_postmaster_start_time() < now() - interval '{RESTARTED}'
-                   and not exists (
+               delete from workers w where pg_postmaster_start_time() < now() - interval '{RESTARTED}'
+                   and (beat_at < now() - interval '{STALE}' or beat_at < now() - interval '{GRACE}' and not exists (
                    select 1 from pg_locks k where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
                      and k.database = (select oid from pg_database where datname = current_database())
                      and (k.classid::bigint << 32 | k.objid::bigint) = w.lock_key))

@@ -245,6 +245,8 @@ def _bound(
         subject = UUID(job.payload.decode())
         try:
             await act(service, subject)
+        except Unavailable as error:
+            log.warning("job waits", job=name, subject=str(subject), why=str(error))
         except Exception as error:
             log.exception("job failed", job=name, subject=str(subject), why=type(error).__name__)
 
