@@ -36,6 +36,7 @@ from tests.faults import crash_points
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 HASTE: tuple[tuple[Any, str, Any], ...] = (
     (workers, "GRACE", "0.3 seconds"),
+    (workers, "RESTARTED", "1 second"),
     (enlist, "BEAT", 0.1),
     (working, "TICK", 0.1),
     (working, "HOUR", 0.2),

@@ -8,6 +8,8 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from sealpost.domain.errors import Fenced
 from sealpost.store import workers
 from sealpost.store.tickets import Visible

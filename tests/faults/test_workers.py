@@ -107,8 +107,16 @@ async def test_they_share_the_work(office: Office) -> None:
     await office.submit("bob@example.com", ANNOUNCED)
     await office.worked_off("bob@example.com")
     assert len(await office.mails("bob@example.com")) == 2 * ANNOUNCED
-    names = await office.check("bob@example.com")
-    assert len(names) > 1
+    await office.check("bob@example.com")
+
+    async def several_did() -> bool:  # on a busy machine one may be done before the others have looked
+        if len(await office.check("bob@example.com")) > 1:
+            return True
+        await office.submit("bob@example.com", 40)
+        await office.worked_off("bob@example.com")
+        return False
+
+    await until(several_did, "one of them does it all", 60)
     office.hire("late")
 
     async def takes_part() -> bool:
@@ -116,7 +124,7 @@ async def test_they_share_the_work(office: Office) -> None:
         await office.worked_off("bob@example.net")
         return "late" in await office.check("bob@example.net")
 
-    await until(takes_part, "the late worker gets nothing to do", 30)
+    await until(takes_part, "the late worker gets nothing to do", 90)
 
 
 @pytest.mark.slow
@@ -130,7 +138,7 @@ async def test_a_lost_listen(office: Office) -> None:
         found = {row["pid"] for row in await pool.fetch(LISTENERS)}
         return found if len(found) == WORKERS else set()
 
-    before = await until(listening, "they do not listen", 15)
+    before = await until(listening, "they do not listen", 60)
     await asyncio.gather(
         office.submit("bob@example.net", 50), *(pool.execute("select pg_terminate_backend($1)", pid) for pid in before)
     )
@@ -198,13 +206,13 @@ async def test_one_freezes_with_locks(office: Office, point: str) -> None:
     frozen = next(one for one in office.at.processes.values() if one.pid == (office.at.struck() or {})["pid"])
     office.at.disarm()
     await office.submit("bob@example.net", 10)
-    await office.worked_off("bob@example.net", 10)
-    await office.worked_off(bob, 10)
+    await office.worked_off("bob@example.net", 60)
+    await office.worked_off(bob, 60)
 
     async def logged() -> bool:
         return not await pool.fetchval("select count(*) from records where log_index is null")
 
-    await until(logged, "the log stands still", 10)
+    await until(logged, "the log stands still", 60)
     frozen.signal(signal.SIGCONT)
     await office.enlisted(WORKERS)
     await office.check(bob, most=2)
