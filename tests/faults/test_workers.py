@@ -62,7 +62,7 @@ class Office:
         ]
         await asyncio.gather(*(self.submitter.submit(message) for message in made))
 
-    async def worked_off(self, bob: str, patience: float = 30) -> None:
+    async def worked_off(self, bob: str, patience: float = 90) -> None:
         async def done() -> bool:
             return not await self.at.service.pool.fetch(UNFINISHED, bob)
 
@@ -149,7 +149,7 @@ async def test_a_lost_listen(office: Office) -> None:
         now = await listening()
         return bool(now) and not now & before
 
-    await until(back, "they do not listen again", 15)
+    await until(back, "they do not listen again", 60)
 
 
 class Held:
