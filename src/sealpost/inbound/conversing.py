@@ -33,7 +33,7 @@ _PATH = re.compile("<([^\x00-\x20\x7f-\x9f<>\u2028\u2029\ud800-\udfff]{1,320})>(
 _PARAMETER = re.compile(r"([A-Z0-9][A-Z0-9-]{0,40})(?:=([!-<>-~]{1,500}))?")
 
 # What anybody sends would stand in our log: unknown commands, addresses, the end of a login.
-logging.getLogger("mail.log").disabled = True
+logging.getLogger("mail.log").addFilter(lambda _: False)  # a filter: a later dictConfig enables what is disabled
 
 # aiosmtpd's methods and attributes are named by it; those with an underscore are its only way to be stricter, and its
 # version is pinned.

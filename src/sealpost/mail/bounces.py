@@ -44,7 +44,7 @@ _MESSAGE_IDS, _DIAGNOSTIC = 50, 1000
 _ODD_OCTETS, _ODD_LINES, _ODD_LINE = 32 * 1024, 800, 160
 
 # Its detectors log what they meet, with a traceback: hostile text has no place in our log.
-logging.getLogger("flufl.bounce").disabled = True
+logging.getLogger("flufl.bounce").addFilter(lambda _: False)  # a filter: a later dictConfig enables what is disabled
 
 
 @dataclass(frozen=True, slots=True)
