@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -481,6 +482,23 @@ async def test_what_cannot_be_kept_shall_come_again(world: World) -> None:
     assert (await give(world, path(world), bounce(), content=Full())).startswith(LATER)
     assert await state(world) == before
     assert await give(world, path(world), bounce()) == TAKEN
+
+
+async def test_the_path_of_a_mail_that_was_delayed_first(world: World) -> None:
+    """Turned away by a greylist, taken at the second try, bounced: the path is that of the first try."""
+    token = await world.send()
+    pool, mail = world.service.pool, message_id(world)
+    where = "mail_id = (select id from mails where message_header = $1)"
+    await pool.execute(f"update attempts set number = 2 where {where}", mail)
+    await pool.execute(
+        f"""insert into attempts (mail_id, number, state, prepared_at, mail_from)
+            select mail_id, 1, 'delayed', prepared_at, mail_from from attempts where {where}""",
+        mail,
+    )
+    await give(world, path(world), bounce())
+    assert (await world.kinds(token))[-1] == "announcement_failed"
+    octets = await pool.fetchval("select octets from records where kind = 'announcement_failed'")
+    assert json.loads(octets)["Extensions"][0]["sealpost/1"]["bounce"]["attempt"] == 2
 
 
 async def test_erasure_takes_peoples_words_and_leaves_the_evidence(world: World) -> None:

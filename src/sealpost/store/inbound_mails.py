@@ -49,11 +49,16 @@ class NewInbound:
 
 
 async def sent(runner: Runner, mail_id: UUID, attempt: int, most_attempts: int) -> Sent | None:
-    """The mail and that attempt of it; the newest one if it is ``most_attempts``, which stands for all from there."""
+    """The mail and the attempt that is meant: the newest that has the return path of the one that is named.
+
+    A path is kept while a mail is delayed (decision 0011), so it may name one that was turned away before the mail was
+    taken. ``most_attempts`` stands for all from there.
+    """
     row = await runner.fetchrow(
         """select m.id, m.account_id, m.ticket_id, m.purpose, m.message_header, m.rcpt_to, a.number, a.state
-           from mails m join attempts a on a.mail_id = m.id
-           where m.id = $1 and (a.number = $2 or ($2 = $3 and a.number > $3)) order by a.number desc limit 1""",
+           from mails m join attempts n on n.mail_id = m.id and (n.number = $2 or ($2 = $3 and n.number > $3))
+           join attempts a on a.mail_id = m.id and (a.number = n.number or (a.number > n.number and a.mail_from = n.mail_from))
+           where m.id = $1 order by a.number desc limit 1""",
         mail_id,
         attempt,
         most_attempts,
