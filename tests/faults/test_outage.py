@@ -296,8 +296,8 @@ class Frozen:
 
         return await self._inner.hand_over(envelope, mail, slowly)
 
-    def wait(self, recipient: str) -> float:
-        return self._inner.wait(recipient)
+    def wait(self, recipient: str, *, pressing: bool = False) -> float:
+        return self._inner.wait(recipient, pressing=pressing)
 
     async def close(self) -> None:
         await self._inner.close()

@@ -106,8 +106,8 @@ async def net() -> AsyncIterator[Callable[..., Awaitable[Net]]]:
 
     yield start
     for one in nets:
-        for direct in one.built:
-            await direct.close()
+        for way in one.built:
+            await way.close()
         for server in one.servers.values():
             server.over.set()
             for writer in server.writers:
@@ -453,6 +453,34 @@ async def test_connections_are_kept_and_limited(net):
     got = await asyncio.gather(*(direct.hand_over(envelope, MAIL, world.before_dot) for _ in range(20)))
     assert {one.outcome for one in got} == {"accepted"}
     assert (len(server.mails), server.connections) == (20, 2)
+
+
+async def test_of_very_many_servers_some_connections_are_kept_and_room_comes_back(net, monkeypatch):
+    """Mail to a thousand domains must not leave a thousand open files."""
+    monkeypatch.setattr("sealpost.mail.direct.MOST_IDLE", 2)
+    many = {f"d{number}.test": {"A": [f"127.0.0.{number}"]} for number in range(1, 6)}
+    small = await net(many)
+    servers = [await small.server(f"127.0.0.{number}") for number in range(1, 6)]
+    way = small.direct()
+
+    async def to(number: int) -> None:
+        sent = await way.hand_over(
+            Envelope("b-x@sealpost.test", f"bob@d{number}.test", False, "1"), MAIL, small.before_dot
+        )
+        assert sent.outcome == "accepted"
+
+    for number in range(1, 6):
+        await to(number)
+    assert [b"QUIT" in server.commands for server in servers] == [False, False, True, True, True]
+    await to(1)
+    assert servers[0].connections == 1, "a kept one is used again, and kept again"
+    assert b"QUIT" not in servers[0].commands
+    monkeypatch.setattr("sealpost.mail.direct.IDLE_SECONDS", 0)
+    await to(5)
+    await to(4)
+    assert (servers[4].connections, servers[4].commands.count(b"QUIT")) == (2, 2)
+    assert b"QUIT" in servers[0].commands, "idle for long: ended"
+    assert servers[3].commands.count(b"QUIT") == 1, "there is room again"
 
 
 async def test_one_that_cannot_be_reached_is_left_alone_for_a_while(net):

@@ -31,7 +31,7 @@ from tests.site import Site
 from tests.usecases.servers import charlies, envelopes, path, sending_to, served, smtp_of, through
 from tests.usecases.test_life import ANNOUNCED
 from tests.usecases.test_sender_domains import later, verified, worked
-from tests.world import ACT, PASSWORD, START, World, links_in, new_world, parsed
+from tests.world import ACT, PASSWORD, START, World, links_in, new_world, parsed, text_of
 from tests.zones import Zones
 
 BOB, ALICE = "bob@example.com", "alice@example.org"
@@ -285,12 +285,13 @@ class Resting:
     inner: Transport
     seconds: float = 5.0
     whom: str = BOB
+    gives_way: bool = False
     asked: list[str] = field(default_factory=list[str])
     envelopes: list[Envelope] = field(default_factory=list[Envelope])
 
-    def wait(self, recipient: str) -> float:
+    def wait(self, recipient: str, *, pressing: bool = False) -> float:
         self.asked.append(recipient)
-        return self.seconds if recipient == self.whom else 0.0
+        return self.seconds if recipient == self.whom and not (pressing and self.gives_way) else 0.0
 
     async def hand_over(self, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]) -> Handover:
         self.envelopes.append(envelope)
@@ -358,6 +359,44 @@ async def test_a_term_that_ends_while_the_destination_rests(world: World) -> Non
     assert (await here.kinds(token))[-1] == "expired"
     assert (await announced(here))["state"] == "cancelled"
     assert here.mailbox.to(BOB) == []
+
+
+async def test_a_mail_that_was_never_tried_is_tried_though_its_destination_rests(world: World) -> None:
+    resting = Resting(world.service.transport, seconds=300, gives_way=True)
+    here = through(world, resting)
+    token = await here.send()
+    here.clock.advance(minutes=10)
+    await here.work_off()
+    assert (await here.kinds(token), resting.envelopes) == (["submitted"], [])
+    here.clock.advance(minutes=5)
+    await here.work_off()
+    assert await here.kinds(token) == ANNOUNCED
+
+
+@pytest.mark.parametrize("tried", [False, True])
+async def test_one_that_waits_until_its_time_is_over_has_failed_and_the_sender_is_told(
+    world: World, tried: bool
+) -> None:
+    async with served({"rcpt": GREYLISTED}) as server, sending_to(world, server) as sending:
+        resting = Resting(sending.service.transport, seconds=0 if tried else 300)
+        here = through(sending, resting)
+        token = await here.send(reminder_days=1, expiry_days=2)
+        server.script = {}
+        resting.seconds = 300
+        before = await here.kinds(token)
+        ends_at = await here.service.pool.fetchval("select expire_at from tickets where token = $1", token)
+        while here.clock.at < ends_at - timedelta(minutes=5):
+            assert await here.kinds(token) == before
+            here.clock.at = min(here.clock.at + timedelta(hours=1), ends_at - timedelta(minutes=5))
+            await here.work_off()
+        after = await here.kinds(token)
+        assert (after[: len(before)], set(after[len(before) :])) == (before, {"announcement_failed", "reminder_failed"})
+        row = await announced(here)
+        assert (row["state"], row["tries"], row["claimed_by"], row["due_at"]) == ("failed", int(tried), None, None)
+        octets = await here.service.pool.fetchval("select octets from records where kind = 'announcement_failed'")
+        assert b"not tried until its time was over" in octets
+        notices = [parsed(raw) for raw in server.mails if b"alice@example.org" in raw.split(b"\r\n\r\n")[0]]
+        assert any("not tried until its time was over" in text_of(notice) for notice in notices)
 
 
 async def test_directly_to_a_host_that_does_not_answer(world: World, zones: Zones) -> None:

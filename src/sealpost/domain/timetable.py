@@ -12,6 +12,8 @@ MAX_EXPIRY_DAYS = 90
 RETRY_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 240)
 GREYLIST_MINUTES = (1, 2, 3, 5, 5, 10, 15, 30, 60, 120, 240)
 """A greylisting server takes the mail after some minutes, five as a rule (RFC 6647 5), and forgets after some hours."""
+FIRST_TRY = timedelta(minutes=15)
+"""After so long a mail is tried itself, also if its destination rests because others could not reach it."""
 QUEUE_LIFETIME = timedelta(days=5)
 
 

@@ -32,17 +32,26 @@ class _Attempt:
     log: list[Line] = field(default_factory=list[Line])
 
 
+@dataclass(slots=True)
+class IdleRoom:
+    """How many more idle connections may be kept, to all servers together: each is an open file."""
+
+    left: int
+
+
 class Connections:
     """To one ``Peer``."""
 
-    def __init__(self, peer: Peer, most: int) -> None:
+    def __init__(self, peer: Peer, most: int, idle_room: IdleRoom | None = None) -> None:
         """Opens nothing yet.
 
         Args:
             peer: the server and how to talk to it.
             most: at most so many connections at a time; further calls wait.
+            idle_room: shared with other servers; None: ``most`` of its own.
         """
         self.peer = peer
+        self._room = idle_room or IdleRoom(most)
         self._slots = asyncio.Semaphore(most)
         self._idle: list[tuple[float, Session]] = []
         self.users = 0
@@ -101,6 +110,7 @@ class Connections:
         now = asyncio.get_running_loop().time()
         while self._idle:
             since, session = self._idle.pop()
+            self._room.left += 1
             if session.wire.alive and not session.wire.unread and now - since < IDLE_SECONDS:
                 return session
             session.wire.abort()
@@ -111,13 +121,17 @@ class Connections:
         session = attempt.session
         if session is None:
             return
-        if attempt.kept and session.wire.alive and session.mails < _MAILS_PER_CONNECTION and not self._ended:
+        if attempt.kept and session.wire.alive and session.mails < _MAILS_PER_CONNECTION and self._may_keep():
             attempt.log = list(session.wire.log)
             self._idle.append((asyncio.get_running_loop().time(), session))
+            self._room.left -= 1
         elif attempt.kept or attempt.in_step:
             await session.quit()
         else:
             session.wire.abort()
+
+    def _may_keep(self) -> bool:
+        return self._room.left > 0 and not self._ended
 
     def _handover(self, attempt: _Attempt, verdict: Verdict) -> Handover:
         session, reply = attempt.session, verdict.reply
@@ -145,6 +159,7 @@ class Connections:
         before = asyncio.get_running_loop().time() - older
         idle = [session for since, session in self._idle if since <= before]
         self._idle = [kept for kept in self._idle if kept[0] > before]
+        self._room.left += len(idle)
         with suppress(Unheard):
             await asyncio.gather(*(session.quit() for session in idle))
 

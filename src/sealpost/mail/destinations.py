@@ -11,8 +11,8 @@ from dataclasses import dataclass
 FIRST, MOST = 3, 60
 QUICK = 2.0
 """Seconds: what takes longer narrows the window."""
-SOON = 2.0
-"""Seconds until a mail is looked at again whose destination has enough under way."""
+SOON, LATEST = 2.0, 60.0
+"""Seconds until a mail is looked at again whose destination has enough under way: the next one, the last of many."""
 REST, LONGEST_REST = 30.0, 600.0
 REMEMBERED = 10_000
 
@@ -23,6 +23,8 @@ class _Destination:
     under_way: int = 0
     misses: int = 0
     closed_until: float = 0.0
+    took: float = 0.0
+    turn: float = 0.0
 
 
 class Destinations:
@@ -32,16 +34,19 @@ class Destinations:
         self._now = now
         self._known: dict[str, _Destination] = {}
 
-    def wait(self, name: str) -> float:
-        """Seconds for which trying is no use; 0: go ahead."""
-        known = self._known.get(name)
+    def wait(self, name: str, *, pressing: bool = False) -> float:
+        """Seconds for which trying is no use; 0: go ahead. ``pressing``: a rest is no reason, others under way are."""
+        known, now = self._known.get(name), self._now()
         if known is None:
             return 0.0
-        rest = known.closed_until - self._now()
-        if rest > 0:
-            return rest
+        if known.closed_until > now and not pressing:
+            return known.closed_until - now
         allowed = known.window if known.misses == 0 else 1
-        return SOON if known.under_way >= allowed else 0.0
+        if known.under_way < allowed:
+            return 0.0
+        # One after the other, as places become free: else a thousand would come back each time, for one place.
+        known.turn = min(max(known.turn, now + SOON) + known.took / allowed, now + LATEST)
+        return known.turn - now
 
     def enter(self, name: str) -> float:
         """A mail is on its way; the moment, for ``leave``."""
@@ -54,6 +59,7 @@ class Destinations:
         """It has ended. ``reached``: a server of the destination spoke."""
         known, now = self._known[name], self._now()
         known.under_way -= 1
+        known.took = (known.took + now - since) / 2
         if reached:
             known.misses, known.closed_until = 0, 0.0
             quick = now - since <= QUICK

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sealpost.mail.connections import IDLE_SECONDS, Connections
+from sealpost.mail.connections import IDLE_SECONDS, Connections, IdleRoom
 from sealpost.mail.dane import tlsa_of
 from sealpost.mail.destinations import Destinations
 from sealpost.mail.dns import Dns
@@ -22,7 +22,8 @@ from sealpost.mail.session import Peer, Timeouts, TlsMode
 from sealpost.mail.transport import Envelope, Handover, Mx, Policy, Reason, check_handover
 
 HOSTS = 5
-KNOWN = 2_000
+MOST_IDLE = 200
+"""Connections kept open for a next mail, to all servers together."""
 _BEFORE_THE_MAIL = frozenset({"route", "connect", "greeting", "ehlo", "starttls"})
 _WHILE_OFFERING = frozenset({"mail", "rcpt", "data"})
 
@@ -75,12 +76,13 @@ class Direct:
         self._port, self._private, self._most = port, private, max_connections
         self._peer = Peer("", port, our_name, clock, context=context, timeouts=timeouts or Timeouts())
         self._connections: dict[Peer, Connections] = {}
+        self._idle_room = IdleRoom(MOST_IDLE)
         self._destinations = Destinations(lambda: asyncio.get_running_loop().time())
         self._swept_at = 0.0
 
-    def wait(self, recipient: str) -> float:
+    def wait(self, recipient: str, *, pressing: bool = False) -> float:
         """See ``Transport.wait``."""
-        return self._destinations.wait(_domain(recipient))
+        return self._destinations.wait(_domain(recipient), pressing=pressing)
 
     async def hand_over(self, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]) -> Handover:
         """See ``Transport.hand_over``."""
@@ -155,7 +157,7 @@ class Direct:
     def _to(self, peer: Peer) -> Connections:
         known = self._connections.get(peer)
         if known is None:
-            known = self._connections[peer] = Connections(peer, self._most)
+            known = self._connections[peer] = Connections(peer, self._most, self._idle_room)
         return known
 
     def _nowhere(

@@ -154,10 +154,11 @@ class Transport(Protocol):
         """
         ...
 
-    def wait(self, recipient: str) -> float:
+    def wait(self, recipient: str, *, pressing: bool = False) -> float:
         """Seconds for which trying this recipient's server is no use; 0: go ahead.
 
         A destination that does not answer, or has enough under way, shall not hold those who send to others.
+        ``pressing``: the mail has waited so long that it is tried also where another one has just failed.
         """
         ...
 

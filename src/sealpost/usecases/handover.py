@@ -16,6 +16,7 @@ import structlog
 from sealpost.content.placement import ContentDamaged, ContentUnavailable
 from sealpost.domain.errors import Fenced, Unavailable
 from sealpost.domain.records import Event
+from sealpost.domain.timetable import FIRST_TRY
 from sealpost.mail.letter import UnsafeMail
 from sealpost.mail.return_path import LIFE as RETURN_LIFE
 from sealpost.mail.transport import Envelope, Transport
@@ -71,7 +72,7 @@ async def _attempt(service: Service, held: Held, sending: Sending) -> None:
     except (UnsafeMail, ContentDamaged) as error:
         why = str(error)
         log.exception("mail cannot be sent", mail=str(mail_id))
-        await insist(lambda: _never(service, held.claim, sending, why))
+        await insist(lambda: _never(service, held.claim, sending, ("content", why)))
     except Exception:
         # A fault of ours. Nothing was sent yet: the mail is looked at again. Once prepared, the claim stays until this
         # worker ends, so that the same mail does not go out again and again.
@@ -107,8 +108,9 @@ async def _prepare(service: Service, held: Held, sending: Sending) -> Prepared |
         await _cancel(service, claim)
         return None
     transport = await service.ways.of(claim.account_id) or service.transport
-    if (recipient := _recipient(claim, ticket)) and (wait := transport.wait(recipient)):
-        await _postpone(service, claim, wait)
+    pressing = claim.tries == 0 and service.clock.now() >= claim.planned_at + FIRST_TRY
+    if (recipient := _recipient(claim, ticket)) and (wait := transport.wait(recipient, pressing=pressing)):
+        await _postpone(service, held, sending, timedelta(seconds=wait))
         return None
     draft = None
     if claim.built is None and (draft := await sending.compose(claim, ticket)) is None:
@@ -143,10 +145,19 @@ async def _return_path(service: Service, held: mails.Claim, ticket: tickets.Tick
     return f"{token}@{(shown and shown.return_path) or service.face.mail_domain}"
 
 
-async def _postpone(service: Service, held: mails.Claim, seconds: float) -> None:
-    """Its destination rests, or has enough under way: no attempt, no record, a little later."""
+async def _postpone(service: Service, held: Held, sending: Sending, wait: timedelta) -> None:
+    """Its destination rests, or has enough under way: no attempt, no record, a little later; a failure at its end.
+
+    A thousand mails to a domain that is out of reach are so not a thousand attempts, and none of them waits for ever.
+    """
+    until = service.clock.now() + wait
+    if until >= sending.ends_at(held.claim, held.ticket):
+        log.warning("mail given up", mail=str(held.id), tries=held.claim.tries)
+        why = "not tried until its time was over: the servers of its domain were out of reach, or busy with other mail"
+        await _never(service, held.claim, sending, ("unreachable", why))
+        return
     async with transaction(service) as connection:
-        await mails.let_go(connection, held, service.clock.now() + timedelta(seconds=seconds))
+        await mails.let_go(connection, held.claim, until)
 
 
 async def _send(service: Service, held: Held, prepared: Prepared, sending: Sending) -> None:
@@ -183,13 +194,16 @@ async def _let_go_ours(service: Service, mail_id: UUID) -> None:
         await mails.let_go_of(connection, mail_id, service.worker, service.clock.now() + timedelta(seconds=30))
 
 
-async def _never(service: Service, held: mails.Claim, sending: Sending, why: str) -> None:
-    """A mail that cannot be sent by us at all: a final failure, said so."""
+async def _never(service: Service, held: mails.Claim, sending: Sending, why: tuple[str, str]) -> None:
+    """A mail that cannot be sent by us at all, or not any more: a final failure, said so.
+
+    A crash before the commit leaves it claimed; it is looked at again.
+    """
     now = service.clock.now()
     async with transaction(service) as connection:
         await mails.fence_one(connection, held)
         await mails.release(connection, [(held, "failed", None)])
         if held.ticket_id and sending.kinds:
             ticket = await tickets.lock(connection, held.ticket_id)
-            failed = Event(sending.kind("failed"), now, now, ((sending.kinds, ""), ("content", why)))
+            failed = Event(sending.kind("failed"), now, now, ((sending.kinds, ""), why))
             await record(service, connection, ticket, [failed])

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from sealpost.domain.timetable import QUEUE_LIFETIME
 from sealpost.mail.letter import Letter, Mailbox
 from sealpost.mail.transport import Handover
 from sealpost.store import mails, tickets
@@ -67,6 +68,11 @@ class Sending:
     ends_at_expiry: bool = False
     plans: str = ""
     afterwards: Further | None = None
+
+    def ends_at(self, claim: mails.Claim, ticket: tickets.Ticket | None) -> datetime:
+        """From when on the mail is not tried any more."""
+        lifetime = claim.planned_at + QUEUE_LIFETIME
+        return min(lifetime, ticket.state.expire_at) if self.ends_at_expiry and ticket else lifetime
 
     def kind(self, outcome: str) -> str:
         """The record kind of an outcome."""

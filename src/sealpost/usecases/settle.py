@@ -11,7 +11,7 @@ import structlog
 
 from sealpost.domain.errors import Fenced
 from sealpost.domain.records import Event
-from sealpost.domain.timetable import QUEUE_LIFETIME, retry_delay
+from sealpost.domain.timetable import retry_delay
 from sealpost.mail.transport import Handover
 from sealpost.store import mails, records, tickets
 from sealpost.store.pool import Connection
@@ -113,8 +113,7 @@ def _retry_at(service: Service, one: Outcome, ticket: tickets.Ticket | None) -> 
         return None
     greylisted = handover.reason == "greylisted"
     at = service.clock.now() + retry_delay(one.made.number, service.random(1)[0] / 255, greylisted=greylisted)
-    over = one.sending.ends_at_expiry and ticket and at >= ticket.state.expire_at
-    return None if over or at >= one.held.claim.planned_at + QUEUE_LIFETIME else at
+    return at if at < one.sending.ends_at(one.held.claim, ticket) else None
 
 
 def _events(service: Service, one: Outcome, known: set[str], *, last: bool) -> Sequence[Event]:
