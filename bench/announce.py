@@ -32,6 +32,7 @@ from sealpost.usecases.found import NewAccount, found_account, found_user
 from sealpost.usecases.service import Service
 from sealpost.usecases.submit import Submitter
 from sealpost.usecases.submit_message import SubmitMessage
+from tests.debian import environment
 from tests.mail.dns_server import DnsServer, running
 
 RECORDED = "select count(*), extract(epoch from max(at) - min(at)) from records where kind = 'announcement_accepted' and at > $1"
@@ -176,7 +177,7 @@ def _message(sender: Sender, recipient: str) -> SubmitMessage:
 @contextmanager
 def workers(settings: Settings, count: int, folder: Path) -> Generator[None]:
     """Runs worker processes."""
-    environment = os.environ | {
+    variables = os.environ | {
         "SEALPOST_DATA": str(settings.data), "SEALPOST_SMTP_HOST": settings.smtp_host, "SEALPOST_SMTP_PORT": str(settings.smtp_port),
         "SEALPOST_DNS": settings.dns, "SEALPOST_DNS_PORT": str(settings.dns_port), "SEALPOST_SMTP_PRIVATE": settings.smtp_private,
         "SEALPOST_SMTP_TLS": "none", "SEALPOST_MAIL_DOMAIN": settings.mail_domain, "SEALPOST_OUR_NAME": settings.our_name,
@@ -185,7 +186,7 @@ def workers(settings: Settings, count: int, folder: Path) -> Generator[None]:
     program = os.environ.get("SEALPOST_BENCH_WORKER", "-m sealpost").split()
     with (folder / "worker.log").open("ab") as log:
         running = [
-            subprocess.Popen([sys.executable, *program, "worker"], env=environment, stderr=log, start_new_session=True)
+            subprocess.Popen([sys.executable, *program, "worker"], env=variables, stderr=log, start_new_session=True)
             for _ in range(count)
         ]
     try:
@@ -200,10 +201,10 @@ def workers(settings: Settings, count: int, folder: Path) -> Generator[None]:
 @contextmanager
 def smtp_sink(unpacked: Path, port: int, folder: Path) -> Generator[None]:
     """Postfix's own sink: takes everything and keeps nothing."""
-    environment = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(unpacked / "usr/lib/postfix")}
-    program = [unpacked / "usr/sbin/smtp-sink", "-u", "nobody", "-c", f"127.0.0.1:{port}", "400"]
+    # As many conversations as there are destinations, to each of which a connection may be kept.
+    program = [unpacked / "usr/sbin/smtp-sink", "-u", "nobody", "-c", "-m", "2000", f"127.0.0.1:{port}", "1000"]
     with (folder / "sink.log").open("wb") as log:
-        running = subprocess.Popen(program, env=environment, stdout=log, stderr=log, cwd=folder)
+        running = subprocess.Popen(program, env=environment(unpacked, "postfix"), stdout=log, stderr=log, cwd=folder)
     try:
         yield
     finally:

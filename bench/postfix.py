@@ -14,6 +14,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.debian import CannotUnpack, environment, library_packages, missing_libraries, unpack
+
 OWNER, DROP = 64801, 64802
 PRIVATE = ["active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace"]
 WAITING = ("incoming", "active", "deferred", "maildrop")
@@ -119,29 +121,19 @@ def running_postfix(folder: Path, port: int, *, unpacked: Path | None = None, mo
 
 def fetched(folder: Path) -> Path:
     """The package's files, unpacked into a folder."""
-    if os.environ.get("SEALPOST_NO_APT", "0") != "0":
-        sys.exit("this benchmark needs Debian's postfix package, and SEALPOST_NO_APT forbids apt")
     print("fetching Debian's postfix package to unpack it into a throw-away folder; nothing is installed", flush=True)
-    sandbox = ["-o", "APT::Sandbox::User=root"]  # its own user may not write into our folder
-    subprocess.run(["apt-get", "-qq", *sandbox, "download", "postfix"], cwd=folder, check=True)
-    (package,) = folder.glob("postfix_*.deb")
-    subprocess.run(["dpkg", "-x", package, folder / "unpacked"], check=True)
-    _check_libraries(folder / "unpacked", package)
-    return folder / "unpacked"
-
-
-def _check_libraries(unpacked: Path, package: Path) -> None:
-    command = ["ldd", unpacked / "usr/lib/postfix/sbin/smtpd"]
-    shown = subprocess.run(command, env=_environment(unpacked), capture_output=True, text=True, check=True).stdout
-    if "not found" in shown:
-        field = ["dpkg-deb", "-f", package, "Depends"]
-        depends = subprocess.run(field, capture_output=True, text=True, check=True).stdout
-        names = " ".join(re.findall(r"\blib[a-z0-9.+-]+", depends))
+    try:
+        unpacked = unpack(folder, "postfix")
+    except CannotUnpack as why:
+        sys.exit(f"this benchmark cannot run Postfix: {why}")
+    if missing_libraries(unpacked / "usr/lib/postfix/sbin/smtpd", _environment(unpacked)):
+        names = " ".join(sorted(library_packages(folder)))
         sys.exit(f"Postfix needs libraries that are not here: apt-get install --no-install-recommends {names}")
+    return unpacked
 
 
 def _environment(unpacked: Path) -> dict[str, str]:
-    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": str(unpacked / "usr/lib/postfix")}
+    return environment(unpacked, "postfix")
 
 
 def _configure(folder: Path, unpacked: Path, port: int, more: str) -> None:

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.debian import CannotUnpack, unpack
+
 USERS = {"postfix": 64801, "postdrop": 64802, "Debian-exim": 64803, "opensmtpd": 64804, "opensmtpq": 64805}
 
 # Everything is mounted for this process and its children alone. The places that were compiled in are on tmpfs; a
@@ -323,10 +325,8 @@ def running(kind: Kind, folder: Path, certificate: Path) -> Generator[MailServer
     """
     if os.geteuid() != 0:
         raise CannotRun("needs root, for mount namespaces of the servers")
-    if os.environ.get("SEALPOST_NO_APT", "0") != "0":
-        raise CannotRun("needs Debian's packages, and SEALPOST_NO_APT forbids apt")
-    unpacked, port = folder / "unpacked", _free_port()
-    version = _unpack(kind, folder, unpacked)
+    unpacked, version = _unpack(kind, folder)
+    port = _free_port()
     _arrange(kind, folder, unpacked, port, certificate)
     # The pid namespace takes everything in it along; pdeathsig ends it when we are killed.
     command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"]
@@ -342,19 +342,14 @@ def running(kind: Kind, folder: Path, certificate: Path) -> Generator[MailServer
         process.wait(30)
 
 
-def _unpack(kind: Kind, folder: Path, unpacked: Path) -> str:
-    sandbox = ["-o", "APT::Sandbox::User=root"]  # its own user may not write into our folder
-    command = ["apt-get", "-qq", *sandbox, "download", *kind.packages]
+def _unpack(kind: Kind, folder: Path) -> tuple[Path, str]:
+    """Its files, and its version."""
     try:
-        subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=120)
-    except FileNotFoundError as error:
-        raise CannotRun("needs apt-get") from error
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        raise CannotRun(f"apt-get download failed: {str(error.stderr).strip()[-300:]}") from error
-    for package in folder.glob("*.deb"):
-        subprocess.run(["dpkg", "-x", package, unpacked], check=True)
+        unpacked = unpack(folder, *kind.packages)
+    except CannotUnpack as why:
+        raise CannotRun(str(why)) from why
     (main,) = folder.glob(f"{kind.packages[0]}_*.deb")
-    return main.name.split("_")[1]
+    return unpacked, main.name.split("_")[1]
 
 
 def _arrange(kind: Kind, folder: Path, unpacked: Path, port: int, certificate: Path) -> None:

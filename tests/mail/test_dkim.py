@@ -1,13 +1,10 @@
 """Signatures as two other programs see them: dkimpy, and OpenDKIM of Debian, which is unpacked and never installed."""
 
-import os
 import re
-import shutil
 import subprocess
 from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 
 import dkim
@@ -32,6 +29,7 @@ from sealpost.mail.dkim import (
     strings,
 )
 from sealpost.mail.letter import File, Letter, Mailbox, UnsafeMail
+from tests.debian import CannotUnpack, environment, unpack_program
 
 AT = datetime(2026, 11, 23, 8, 0, 7, tzinfo=UTC)
 RSA, OURS, ED = new_key(), new_key(), Ed25519PrivateKey.generate()
@@ -279,49 +277,15 @@ def test_long_texts_are_cut_for_the_zone() -> None:
     assert strings("") == ("",)
 
 
-# OpenDKIM: Debian's packages, unpacked. Libraries of the C run time stay the machine's own.
-KEPT = re.compile(r"lib(c6|gcc-s1|stdc\+\+6|ssl3\w*|crypt1)$")
-
-
-def fetch(folder: Path, *names: str) -> None:
-    command = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *names]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode:
-        pytest.skip(f"Debian's opendkim cannot be fetched: {done.stderr.strip()[-200:]}")
-
-
-def unpacked(folder: Path) -> tuple[Path, dict[str, str]]:
-    """The program and the environment that it runs in; libraries are fetched until the loader finds all."""
-    root, had = folder / "root", set[str]()
-    places = [str(path) for path in (root / "usr/lib", *root.glob("usr/lib/*-linux-gnu*"))]
-    wanted = {"opendkim"}
-    for _ in range(5):
-        fetch(folder, *sorted(wanted - had))
-        had |= wanted
-        for package in sorted(folder.glob("*.deb")):
-            subprocess.run(["dpkg", "-x", package, root], check=True)
-        program = root / "usr/sbin/opendkim"
-        places = [str(path) for path in (root / "usr/lib", *root.glob("usr/lib/*-linux-gnu*"))]
-        environment = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": ":".join(places)}
-        shown = subprocess.run(["ldd", program], env=environment, capture_output=True, text=True, check=True).stdout
-        if "not found" not in shown:
-            return program, environment
-        for package in folder.glob("*.deb"):
-            field = subprocess.run(["dpkg-deb", "-f", package, "Depends"], capture_output=True, text=True, check=True)
-            found = re.findall(r"(?:^|[ ,|])(lib[a-z0-9.+-]+)", field.stdout)
-            wanted |= {name for name in found if not KEPT.match(name)}
-    pytest.skip("Debian's opendkim needs a library that is not here")
-
-
 @pytest.fixture(scope="session")
 def opendkim(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes], dict[str, str]], list[str]]:
     """Runs OpenDKIM's verifier over mails, with the keys of a zone; its verdicts, one for each signature."""
-    if os.environ.get("SEALPOST_NO_APT", "0") != "0":
-        pytest.skip("SEALPOST_NO_APT forbids apt, and the test needs Debian's opendkim package")
-    if not all(map(shutil.which, ("apt-get", "dpkg", "ldd"))):
-        pytest.skip("no apt here, and the test needs Debian's opendkim package")
     folder = tmp_path_factory.mktemp("opendkim")
-    program, environment = unpacked(folder)
+    try:
+        root = unpack_program(folder, "opendkim", "usr/sbin/opendkim")
+    except CannotUnpack as why:
+        pytest.skip(f"OpenDKIM: {why}")
+    loads = environment(root, "opendkim")
 
     def run(mails: list[bytes], names: dict[str, str]) -> list[str]:
         (folder / "keys").write_text("".join(f"{name} {text}\n" for name, text in names.items()))
@@ -329,8 +293,8 @@ def opendkim(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes],
         paths = [folder / f"{number}.eml" for number in range(len(mails))]
         for path, mail in zip(paths, mails, strict=True):
             path.write_bytes(mail)
-        command = [program, "-x", folder / "conf", "-f", "-vvv", "-t", ",".join(map(str, paths))]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        command = [root / "usr/sbin/opendkim", "-x", folder / "conf", "-f", "-vvv", "-t", ",".join(map(str, paths))]
+        done = subprocess.run(command, env=loads, capture_output=True, text=True, timeout=60, check=True)
         return re.findall(r"dkim=(\w+)", done.stdout)
 
     return run

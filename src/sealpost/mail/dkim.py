@@ -44,7 +44,6 @@ _RSA_BITS = 2048
 _STRING = 255
 
 SigningKey = RSAPrivateKey | Ed25519PrivateKey
-PublicKey = RSAPublicKey | Ed25519PublicKey
 
 
 @dataclass(frozen=True, slots=True)
