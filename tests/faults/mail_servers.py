@@ -347,7 +347,7 @@ def _unpack(kind: Kind, folder: Path) -> tuple[Path, str]:
     try:
         unpacked = unpack(folder, *kind.packages)
     except CannotUnpack as why:
-        raise CannotRun(str(why)) from why
+        raise CannotRun(" ".join(str(why).split())) from why  # one line: the suite's last one names it
     (main,) = folder.glob(f"{kind.packages[0]}_*.deb")
     return unpacked, main.name.split("_")[1]
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import ssl
+import subprocess
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,11 +33,7 @@ from tests.mail.dns_server import running as answering
 from tests.world import World, new_world
 
 COMPLETE = bool(os.environ.get("SEALPOST_FAULTS_COMPLETE"))
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(not COMPLETE, reason="script/faults runs this: it fetches Debian's mail servers"),
-]
+ROOT = Path(__file__).resolve().parents[2]
 Eventually = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
 ANNOUNCED = ["submitted", "announcement_offered", "announcement_accepted"]
 # Debian 12's OpenSMTPD offers STARTTLS and cannot do it (OpenSMTPD issue 1171): the mail goes on in plain, as RFC 7435
@@ -47,7 +45,9 @@ BROKEN_TLS = "missing private key"
 def mail_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certificate: Path
 ) -> Generator[MailServer]:
-    """One after another."""
+    """One after another; one that cannot be run here is named in the last line of ``script/faults``."""
+    if not COMPLETE:
+        pytest.skip("script/faults runs this: it fetches Debian's mail servers")
     kind: Kind = request.param
     folder = reachable(tmp_path_factory.mktemp(kind.name))
     try:
@@ -124,6 +124,8 @@ def check_tls(told: Told, mail_server: MailServer, certificate: Path) -> None:
     assert mail_server.kind.name == "Exim" or tls["cipher"] in log  # GnuTLS has names of its own for them
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_accepted(
     mail_server: MailServer, certificate: Path, dsn: str, tmp_path: Path, eventually: Eventually,
     capsys: pytest.CaptureFixture[str],
@@ -148,6 +150,8 @@ async def test_accepted(
         print(f"\n{mail_server.kind.name} {mail_server.version}: {told.smtp['final']!r} ({tls})")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_greylisted(
     mail_server: MailServer, certificate: Path, dsn: str, tmp_path: Path, eventually: Eventually
 ) -> None:
@@ -166,6 +170,8 @@ async def test_greylisted(
     await check_final(second, mail_server, eventually)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_full(
     mail_server: MailServer, certificate: Path, dsn: str, tmp_path: Path, eventually: Eventually
 ) -> None:
@@ -179,6 +185,8 @@ async def test_full(
     await check_final(told, mail_server, eventually)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_verified_tls_demanded(
     mail_server: MailServer, certificate: Path, dsn: str, tmp_path: Path, eventually: Eventually
 ) -> None:
@@ -194,3 +202,45 @@ async def test_verified_tls_demanded(
     assert kinds == ANNOUNCED
     check_tls(told, mail_server, certificate)
     await check_final(told, mail_server, eventually)
+
+
+# What the suite's last line says -------------------------------------------------------------------------------------
+
+HERE = "3 passed in 4.10s"
+AWAY = """SKIPPED [1] tests/faults/test_mail_servers.py:57: Exim: no apt
+SKIPPED [2] tests/faults/test_mail_servers.py:99: Exim: no apt
+SKIPPED [1] tests/mail/test_smuggling.py:290: Exim: no apt
+1 passed, 4 skipped in 61.00s (0:01:01)"""
+NAMED = "tests/faults/test_mail_servers.py: Exim: no apt; tests/mail/test_smuggling.py: Exim: no apt"
+KILLED = "30 rounds, 0 violations"
+
+
+@pytest.mark.parametrize(
+    ("suites", "code", "arguments", "last"),
+    [
+        (HERE, 0, (), f"== faults: everything held (3 passed; 3 passed; {KILLED}; {KILLED})"),
+        (HERE, 1, (), f"== faults: VIOLATIONS, see above (3 passed; 3 passed; {KILLED}; {KILLED})"),
+        (AWAY, 0, (), f"== faults: NOT ALL WAS RUN; what was run held (1 passed, 4 skipped; 1 passed, 4 skipped; {KILLED}; {KILLED}); NOT RUN: {NAMED}"),
+        (AWAY, 1, (), f"== faults: VIOLATIONS, see above (1 passed, 4 skipped; 1 passed, 4 skipped; {KILLED}; {KILLED}); NOT RUN: {NAMED}"),
+        ("2 skipped in 1.00s", 0, (), f"== faults: NOT ALL WAS RUN; what was run held (2 skipped; 2 skipped; {KILLED}; {KILLED}); NOT RUN: what was skipped above"),
+        (AWAY, 0, ("--shard", "2/3"), f"== faults: this part held ({KILLED})"),
+        (AWAY, 0, ("--kills", "5"), f"== faults: this part held ({KILLED})"),
+        (AWAY, 1, ("--kills=5",), f"== faults: VIOLATIONS, see above ({KILLED})"),
+    ],
+)  # fmt: skip
+def test_the_last_line_says_what_was_run(
+    suites: str, code: int, arguments: tuple[str, ...], last: str, tmp_path: Path
+) -> None:
+    (tmp_path / "script").mkdir()
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    shutil.copy(ROOT / "script/faults", tmp_path / "script")
+    (tmp_path / "script/environment").write_text("environment() { :; }\n")
+    for name, says in (("pytest", f"a line\n{suites}"), ("python", f"round 30: held; 2 in 5 s\n{KILLED}")):
+        program = tmp_path / ".venv/bin" / name
+        program.write_text(f"#!/bin/sh\ncat <<'END'\n{says}\nEND\nexit {code}\n")
+        program.chmod(0o755)
+    done = subprocess.run(
+        [tmp_path / "script/faults", *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == last
+    assert (done.returncode, done.stderr) == (code, "")

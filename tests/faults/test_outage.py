@@ -296,8 +296,11 @@ class Frozen:
 
         return await self._inner.hand_over(envelope, mail, slowly)
 
-    def wait(self, recipient: str, *, pressing: bool = False) -> float:
-        return self._inner.wait(recipient, pressing=pressing)
+    def book(self, recipient: str, *, pressing: bool = False) -> float:
+        return self._inner.book(recipient, pressing=pressing)
+
+    def unbook(self, recipient: str) -> None:
+        self._inner.unbook(recipient)
 
     async def close(self) -> None:
         await self._inner.close()

@@ -282,6 +282,7 @@ def test_no_records_no_match() -> None:
     assert verify([], CHAIN, NAMES, NOW) is not None
 
 
+@pytest.mark.filterwarnings("ignore")  # of the library, about strange lengths and numbers
 @given(
     st.sampled_from([0, 1, 2]),
     st.lists(st.tuples(st.integers(0, 2000), st.integers(1, 255)), min_size=1, max_size=4),

@@ -488,10 +488,10 @@ async def test_one_that_cannot_be_reached_is_left_alone_for_a_while(net):
     await world.server("127.0.0.2")
     direct = world.direct()
     envelope = Envelope("b-x@sealpost.test", "bob@example.com", smtputf8=False, envid="1")
-    assert direct.wait("bob@example.com") == 0
+    assert direct.book("bob@example.com") == 0
     assert (await direct.hand_over(envelope, MAIL, world.before_dot)).outcome == "delayed"
-    assert direct.wait("bob@EXAMPLE.com") > 0
-    assert direct.wait("bob@other.test") == 0
+    assert direct.book("bob@EXAMPLE.com") > 0
+    assert direct.book("bob@other.test") == 0
     got = await direct.hand_over(replace(envelope, rcpt_to="bob@other.test"), MAIL, world.before_dot)
     assert got.outcome == "accepted"
 
@@ -507,3 +507,61 @@ async def test_an_address_beyond_ascii_goes_where_it_can_be_taken(net):
     backup.script = {}
     got = await world.send("bøb@example.com")
     assert (got.outcome, got.enhanced) == ("failed", "5.6.7")
+
+
+async def test_a_dead_host_is_left_alone_for_every_domain_that_names_it(net):
+    many = {f"d{number}.test": {"MX": ["10 dead.test.", "20 mx.test."]} for number in range(3)}
+    world = await net({"dead.test": {"A": ["127.0.0.2"]}, "mx.test": {"A": ["127.0.0.1"]}, **many})
+    await world.server("127.0.0.1")
+    dead = await world.server("127.0.0.2", {"greeting": "silence"})
+    way = world.direct()
+    for number in range(3):
+        envelope = Envelope("b-x@sealpost.test", f"bob@d{number}.test", smtputf8=False, envid="1")
+        got = await way.hand_over(envelope, MAIL, world.before_dot)
+        assert (got.outcome, got.host) == ("accepted", "mx.test")
+        assert [one.host for one in got.earlier] == ["dead.test"]
+        assert got.earlier[0].outcome == "delayed"
+        assert (dead.connections, bool(got.earlier[0].why.startswith("left alone"))) == (1, number > 0)
+        assert way.book(envelope.rcpt_to) == 0, "the domain itself was reached"
+
+
+async def test_one_that_takes_connections_and_says_nothing_is_out_of_reach(net):
+    world = await net(one())
+    await world.server("127.0.0.1", {"greeting": "silence"})
+    way = world.direct()
+    envelope = Envelope("b-x@sealpost.test", "bob@example.com", smtputf8=False, envid="1")
+    assert (await way.hand_over(envelope, MAIL, world.before_dot)).outcome == "delayed"
+    assert way.book("bob@example.com") > 0
+
+
+async def test_the_limit_of_a_host_holds_for_all_domains_together(net, server_tls, certificate):
+    """Domains by the thousand have the same host, and each may bring another policy."""
+    names = [f"d{number}.test" for number in range(6)]
+    world = await net({name: {"MX": ["10 mx.test."]} for name in names} | {"mx.test": {"A": ["127.0.0.1"]}}, "*")
+    server = await world.server("127.0.0.1", {"ehlo": TLS}, server_tls)
+    world.dns.zones[f"_{world.port}._tcp.mx.test"] = {"TLSA": [tlsa(certificate)]}
+
+    async def to_all(way: Direct, *demands: bool) -> set[str]:
+        envelopes = [
+            Envelope("b-x@sealpost.test", f"bob@{name}", smtputf8=False, envid="1", tls_verified=demanded)
+            for name in names
+            for demanded in demands
+        ]
+        got = await asyncio.gather(*(way.hand_over(one, MAIL, world.before_dot) for one in envelopes))
+        return {f"{one.outcome} {one.policy.kind}" for one in got}
+
+    assert await to_all(world.direct(max_connections=1), False, True) == {"accepted dane"}
+    assert server.connections == 1
+
+
+async def test_connections_are_kept_for_a_host_and_not_for_each_way_to_it(net):
+    world = await net({f"d{number}.test": {"MX": ["10 mx.test."]} for number in range(5)})
+    world.dns.ttl = 0
+    server = await world.server("127.0.0.1")
+    way = world.direct(max_connections=2)
+    for number in range(5):  # other addresses, another way to the same host
+        world.dns.zones["mx.test"] = {"A": ["127.0.0.1", f"127.0.0.{20 + number}"]}
+        envelope = Envelope("b-x@sealpost.test", f"bob@d{number}.test", smtputf8=False, envid="1")
+        assert (await way.hand_over(envelope, MAIL, world.before_dot)).outcome == "accepted"
+    assert server.connections == 5
+    assert server.commands.count(b"QUIT") == 3

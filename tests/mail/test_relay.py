@@ -6,16 +6,19 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sealpost.mail import connections
+from sealpost.mail.connections import Connections
 from sealpost.mail.letter import UnsafeMail
 from sealpost.mail.opening import _name_check
-from sealpost.mail.session import Timeouts
+from sealpost.mail.session import Peer, Timeouts
 from sealpost.mail.transport import Envelope
 
 MAIL = b"Subject: x\r\n\r\nHello Bob\r\n.\r\n..two\r\n"
+OFFER = [b"MAIL FROM:<b+token@bounce.sealpost.test>"]
 STAGES = ("greeting", "ehlo", "mail", "rcpt", "data", "dot")
 REFUSALS = {
     b"421 4.3.2 closing\r\n": "delayed",
@@ -42,6 +45,13 @@ ENDS = {
 
 async def nothing() -> None:
     """A mark that is made without effort."""
+
+
+class Once(dict[str, bytes | str]):
+    """A script of answers that are given once each."""
+
+    def get(self, stage: str, usual: Any = None, /) -> Any:
+        return self.pop(stage, usual)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -211,6 +221,44 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_replaced(scripte
     assert (server.connections, len(server.mails)) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("goodbye", "left"),
+    [
+        (b"421 4.7.0 too many mails\r\n", [b"421 4.7.0 too many mails", b"QUIT", b"221 2.0.0 Bye"]),
+        (b"421-4.7.0 too\r\n421 4.7.0 many\r\n", [b"421-4.7.0 too", b"421 4.7.0 many", b"QUIT", b"221 2.0.0 Bye"]),
+        (b"421 4.7.0 t...", [b"421 4.7.0 t..."]),
+        ("close", []),
+    ],
+)
+async def test_what_a_replaced_connection_said_is_in_that_transcript_alone(goodbye, left, scripted, relays, envelope):
+    ticks, start = count(), datetime(2026, 11, 23, tzinfo=UTC)
+    server = await scripted(Once({"greeting": b"220 the first\r\n", "ehlo": PLAIN}))
+    relay = relays(server.port, clock=lambda: start + timedelta(seconds=next(ticks)))
+    first = await relay.hand_over(envelope, MAIL, nothing)
+    server.script["mail"] = goodbye
+    second = await relay.hand_over(envelope, MAIL, nothing)
+    third = await relay.hand_over(envelope, MAIL, nothing)
+    assert (second.outcome, server.connections, len(server.mails)) == ("accepted", 2, 3)
+    lines = [line.line for line in second.transcript]
+    before = [line.line for line in first.transcript[:3]] + OFFER + left
+    assert before[0] == b"220 the first"
+    assert lines == before + [line.line for line in third.transcript]
+    assert third.transcript[0].line == b"220 mx.test ESMTP"
+    assert [line.at for line in second.transcript] == sorted(line.at for line in second.transcript)
+    assert first.ended_at < second.started_at < second.transcript[3].at
+
+
+async def test_what_a_replaced_connection_said_is_told_where_no_other_came_about(scripted, relays, envelope):
+    server = await scripted(Once({"ehlo": PLAIN}))
+    relay = relays(server.port)
+    await relay.hand_over(envelope, MAIL, nothing)
+    server.script |= {"mail": b"421 4.7.0 too many mails\r\n", "greeting": b"421 4.7.0 go away\r\n"}
+    got = await relay.hand_over(envelope, MAIL, nothing)
+    assert (got.outcome, got.stage, got.final) == ("delayed", "greeting", b"421 4.7.0 go away")
+    told = [line.line for line in got.transcript if line.line.startswith(b"421")]
+    assert told == [b"421 4.7.0 too many mails", b"421 4.7.0 go away"]
+
+
 async def test_a_connection_that_was_idle_for_long_is_not_trusted(scripted, relays, envelope, monkeypatch):
     monkeypatch.setattr(connections, "IDLE_SECONDS", -1)
     server = await scripted({})
@@ -240,6 +288,28 @@ async def test_no_more_connections_than_allowed(scripted, relays, envelope):
     assert len(server.mails) == 20
 
 
+async def test_all_ways_to_one_host_share_its_connections(scripted, envelope):
+    server, slots, under_way, seen = await scripted({}), asyncio.Semaphore(2), set[int](), list[int]()
+    ways = [
+        Connections(Peer("127.0.0.1", server.port, "out.sealpost.test", lambda: datetime.now(UTC), names=names), slots)
+        for names in (frozenset({"a.test"}), frozenset({"b.test"}), frozenset({"c.test"}))
+    ]
+
+    async def one(number: int) -> None:
+        async def mark() -> None:
+            under_way.add(number)
+            seen.append(len(under_way))
+
+        try:
+            assert (await ways[number % 3].hand_over(envelope, MAIL, mark)).outcome == "accepted"
+        finally:
+            under_way.discard(number)
+
+    await asyncio.gather(*(one(number) for number in range(30)))
+    assert (max(seen), len(server.mails)) == (2, 30)
+    assert all(way.unused for way in ways)
+
+
 PLAIN = b"250 mx.test\r\n"
 FULL = b"250-mx.test\r\n250-SIZE 100\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8\r\n"
 
@@ -252,6 +322,50 @@ async def test_parameters_follow_what_is_offered(scripted, relays):
         "MAIL FROM:<p+1@bounce.test> SIZE=3 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+2Bb+3Dc",
         "RCPT TO:<bób@example.com> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=utf-8;bób@example.com",
     ]
+
+
+@pytest.mark.parametrize(
+    ("address", "original"),
+    [
+        ("bob@example.com", "rfc822;bob@example.com"),
+        ("bob+tag@example.com", "rfc822;bob+2Btag@example.com"),
+        ("a=b@example.com", "rfc822;a+3Db@example.com"),
+        (r"b\o{b}@example.com", r"rfc822;b\o{b}@example.com"),
+        ("+2B@example.com", "rfc822;+2B2B@example.com"),
+        ("bób@example.com", "utf-8;bób@example.com"),
+        ("bób+tag@example.com", r"utf-8;bób\x{2B}tag@example.com"),
+        ("bób=tag@example.com", r"utf-8;bób\x{3D}tag@example.com"),
+        (r"b\ób@example.com", r"utf-8;b\x{5C}ób@example.com"),
+        (r"\x{2B}+@exämple.com", r"utf-8;\x{5C}x{2B}\x{2B}@exämple.com"),
+        ("📮+=@例.test", "utf-8;📮\\x{2B}\\x{3D}@例.test"),
+    ],
+)
+async def test_the_original_recipient_can_be_read_back(address, original, scripted, relays):
+    server = await scripted({"ehlo": FULL})
+    envelope = Envelope("p@bounce.test", address, smtputf8=False, envid="")
+    assert (await relays(server.port).hand_over(envelope, b"x\r\n", nothing)).outcome == "accepted"
+    assert server.commands[2].decode() == f"RCPT TO:<{address}> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT={original}"
+
+
+@pytest.mark.parametrize(
+    ("size", "outcome"),
+    [
+        (b"SIZE 4", "failed"),
+        (b"SIZE 5", "accepted"),
+        (b"SIZE 00000000000000000004", "failed"),
+        (b"SIZE 0", "accepted"),
+        (b"SIZE", "accepted"),
+        (b"SIZE -1", "accepted"),
+        (b"SIZE 1e0", "accepted"),
+        ("SIZE ٤".encode(), "accepted"),
+        (b"SIZE " + b"9" * 4080, "accepted"),
+        (b"SIZE " + b"0" * 4000 + b"1", "accepted"),  # no number of RFC 1870's
+    ],
+    ids=lambda one: one[:12].decode() if isinstance(one, bytes) else "",
+)
+async def test_the_size_that_a_server_takes(size, outcome, scripted, relays, envelope):
+    server = await scripted({"ehlo": b"250-mx.test\r\n250 " + size + b"\r\n"})
+    assert (await relays(server.port).hand_over(envelope, b"abc\r\n", nothing)).outcome == outcome
 
 
 @pytest.mark.parametrize(

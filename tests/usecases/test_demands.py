@@ -288,10 +288,17 @@ class Resting:
     gives_way: bool = False
     asked: list[str] = field(default_factory=list[str])
     envelopes: list[Envelope] = field(default_factory=list[Envelope])
+    booked: list[str] = field(default_factory=list[str])
 
-    def wait(self, recipient: str, *, pressing: bool = False) -> float:
+    def book(self, recipient: str, *, pressing: bool = False) -> float:
         self.asked.append(recipient)
-        return self.seconds if recipient == self.whom and not (pressing and self.gives_way) else 0.0
+        if recipient == self.whom and self.seconds and not (pressing and self.gives_way):
+            return self.seconds
+        self.booked.append(recipient)
+        return 0.0
+
+    def unbook(self, recipient: str) -> None:
+        self.booked.remove(recipient)
 
     async def hand_over(self, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]) -> Handover:
         self.envelopes.append(envelope)

@@ -14,6 +14,8 @@ GREYLIST_MINUTES = (1, 2, 3, 5, 5, 10, 15, 30, 60, 120, 240)
 """A greylisting server takes the mail after some minutes, five as a rule (RFC 6647 5), and forgets after some hours."""
 FIRST_TRY = timedelta(minutes=15)
 """After so long a mail is tried itself, also if its destination rests because others could not reach it."""
+MOST_UNCERTAIN = 3
+"""Attempts at one mail whose outcome is unknown: each may be a copy at the recipient's (decision 0014)."""
 QUEUE_LIFETIME = timedelta(days=5)
 
 
@@ -68,7 +70,7 @@ def retry_delay(tries: int, jitter: float, *, greylisted: bool = False) -> timed
     """How long to wait after the ``tries``-th failed try.
 
     Args:
-        tries: 1 or more.
+        tries: 1 or more; of a greylisted mail, how often it was greylisted.
         jitter: 0 to 1, spreads retries over a quarter of the delay.
         greylisted: the server asked to come back soon.
     """

@@ -3,10 +3,12 @@
 For the transports. The transcript of a later mail begins with its connection's opening.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sealpost.mail.opening import connect, open_session
@@ -16,6 +18,12 @@ from sealpost.mail.transport import Envelope, Handover, Line
 from sealpost.mail.wire import Unheard
 
 _MAILS_PER_CONNECTION = 100
+_SILENT = {
+    "connect": "no connection",
+    "greeting": "no greeting",
+    "starttls": "no TLS",
+    "body": "the connection broke within the mail",
+}
 IDLE_SECONDS = 30.0
 
 
@@ -34,25 +42,38 @@ class _Attempt:
 
 @dataclass(slots=True)
 class IdleRoom:
-    """How many more idle connections may be kept, to all servers together: each is an open file."""
+    """How many more idle connections may be kept, to one host and to all of the ``whole``: each is an open file."""
 
     left: int
+    whole: IdleRoom | None = None
+
+    @property
+    def free(self) -> bool:
+        return self.left > 0 and (self.whole is None or self.whole.free)
+
+    def add(self, number: int) -> None:
+        """So many were ended, or (below zero) kept."""
+        self.left += number
+        if self.whole:
+            self.whole.add(number)
 
 
 class Connections:
     """To one ``Peer``."""
 
-    def __init__(self, peer: Peer, most: int, idle_room: IdleRoom | None = None) -> None:
+    def __init__(self, peer: Peer, slots: asyncio.Semaphore | int, idle_room: IdleRoom | None = None) -> None:
         """Opens nothing yet.
 
         Args:
             peer: the server and how to talk to it.
-            most: at most so many connections at a time; further calls wait.
-            idle_room: shared with other servers; None: ``most`` of its own.
+            slots: at most so many mails under way at a time, further calls wait; a semaphore is shared with all other
+                ``Connections`` to the same host.
+            idle_room: shared like ``slots``; None: as many as ``slots`` says, or nothing is kept beside a semaphore.
         """
         self.peer = peer
-        self._room = idle_room or IdleRoom(most)
-        self._slots = asyncio.Semaphore(most)
+        own = slots if isinstance(slots, int) else 0
+        self._room = idle_room or IdleRoom(own)
+        self._slots = asyncio.Semaphore(slots) if isinstance(slots, int) else slots
         self._idle: list[tuple[float, Session]] = []
         self.users = 0
         self._ended = False
@@ -62,10 +83,13 @@ class Connections:
         self.users += 1
         try:
             async with self._slots:
-                handover, again = await self._attempt(envelope, mail, before_dot, fresh=False)
-                if again:  # the server had closed the idle connection; nothing of this mail was taken
-                    handover, _ = await self._attempt(envelope, mail, before_dot, fresh=True)
-            return handover
+                first, again = await self._attempt(envelope, mail, before_dot, fresh=False)
+                if not again:
+                    return first
+                # The server had closed the idle connection and nothing of this mail was taken; what it said stays told.
+                second, _ = await self._attempt(envelope, mail, before_dot, fresh=True)
+            told = first.transcript + second.transcript
+            return replace(second, transcript=told, started_at=first.started_at)
         finally:
             self.users -= 1
 
@@ -110,7 +134,7 @@ class Connections:
         now = asyncio.get_running_loop().time()
         while self._idle:
             since, session = self._idle.pop()
-            self._room.left += 1
+            self._room.add(1)
             if session.wire.alive and not session.wire.unread and now - since < IDLE_SECONDS:
                 return session
             session.wire.abort()
@@ -124,14 +148,14 @@ class Connections:
         if attempt.kept and session.wire.alive and session.mails < _MAILS_PER_CONNECTION and self._may_keep():
             attempt.log = list(session.wire.log)
             self._idle.append((asyncio.get_running_loop().time(), session))
-            self._room.left -= 1
+            self._room.add(-1)
         elif attempt.kept or attempt.in_step:
             await session.quit()
         else:
             session.wire.abort()
 
     def _may_keep(self) -> bool:
-        return self._room.left > 0 and not self._ended
+        return self._room.free and not self._ended
 
     def _handover(self, attempt: _Attempt, verdict: Verdict) -> Handover:
         session, reply = attempt.session, verdict.reply
@@ -159,7 +183,7 @@ class Connections:
         before = asyncio.get_running_loop().time() - older
         idle = [session for since, session in self._idle if since <= before]
         self._idle = [kept for kept in self._idle if kept[0] > before]
-        self._room.left += len(idle)
+        self._room.add(len(idle))
         with suppress(Unheard):
             await asyncio.gather(*(session.quit() for session in idle))
 
@@ -177,8 +201,9 @@ class Connections:
 def _unheard(peer: Peer, session: Session | None) -> Verdict:
     stage = session.stage if session else "connect"
     if stage == "dot":
-        return Verdict("uncertain", stage, "other")
-    return Verdict("delayed", stage, "policy" if stage == "starttls" and peer.tls in MUST else "unreachable")
+        return Verdict("uncertain", stage, "other", why="no answer after the final dot")
+    reason = "policy" if stage == "starttls" and peer.tls in MUST else "unreachable"
+    return Verdict("delayed", stage, reason, why=_SILENT.get(stage, f"no answer at {stage.upper()}"))
 
 
 def _told_at(attempt: _Attempt, verdict: Verdict) -> datetime | None:

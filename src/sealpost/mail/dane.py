@@ -26,15 +26,17 @@ _CERTIFICATE, _PUBLIC_KEY = 0, 1
 _FULL, _SHA256, _SHA512 = 0, 1, 2
 _RECORD = re.compile(r"([0-9]{1,3}) ([0-9]{1,3}) ([0-9]{1,3}) ((?:[0-9a-f]{2})*)")
 _KEY, _WHOLE = cast("Any", asn1crypto.keys).PublicKeyInfo, cast("Any", asn1crypto.x509).Certificate  # without types
-_UNREADABLE = (
+UNREADABLE = (
     ValueError,
     TypeError,
+    LookupError,  # a TLS feature of an unknown number (RFC 7633)
     UnsupportedAlgorithm,
     InvalidSignature,
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
+"""What cryptography raises for a certificate that it cannot read, at once or when a part of it is looked at."""
 _UNDERSTOOD = frozenset(
     {
         ExtensionOID.BASIC_CONSTRAINTS,
@@ -163,7 +165,7 @@ def _by_authority(anchors: Sequence[Tlsa], chain: Sequence[bytes], names: frozen
 def _read(der: bytes) -> x509.Certificate | None:
     try:
         return x509.load_der_x509_certificate(der)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -171,7 +173,7 @@ def _tried(check: Callable[[], bool]) -> bool:
     """Extensions are read only when they are looked at, and may turn out to be rubbish then."""
     try:
         return check()
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 

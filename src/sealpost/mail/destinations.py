@@ -1,6 +1,6 @@
 """How much goes to each destination at a time, so that those which hang do not hold up the rest.
 
-For ``mail/direct``. A destination is a recipient's domain. Its window opens by one with each mail that it takes quickly
+For ``mail/direct``. A destination is a recipient's domain, or for rests alone a host. Its window opens by one with each mail that it takes quickly
 and halves with each that it takes slowly; one that cannot be reached is left alone for a while, which doubles each time
 (a circuit breaker). All of it is in this process's memory and no truth: at worst a mail is tried too early.
 """
@@ -34,41 +34,61 @@ class Destinations:
         self._now = now
         self._known: dict[str, _Destination] = {}
 
-    def wait(self, name: str, *, pressing: bool = False) -> float:
-        """Seconds for which trying is no use; 0: go ahead. ``pressing``: a rest is no reason, others under way are."""
-        known, now = self._known.get(name), self._now()
-        if known is None:
-            return 0.0
+    def book(self, name: str, *, pressing: bool = False) -> float:
+        """Books a place, until ``unbook``.
+
+        Args:
+            name: of the destination.
+            pressing: a rest is no reason to wait, others under way are.
+
+        Returns:
+            0: booked; else the seconds for which trying is no use.
+        """
+        known, now = self._at(name), self._now()
         if known.closed_until > now and not pressing:
             return known.closed_until - now
         allowed = known.window if known.misses == 0 else 1
         if known.under_way < allowed:
+            known.under_way += 1
             return 0.0
         # One after the other, as places become free: else a thousand would come back each time, for one place.
         known.turn = min(max(known.turn, now + SOON) + known.took / allowed, now + LATEST)
         return known.turn - now
 
-    def enter(self, name: str) -> float:
-        """A mail is on its way; the moment, for ``leave``."""
-        if name not in self._known and len(self._known) >= REMEMBERED:
-            self._forget()
-        self._known.setdefault(name, _Destination()).under_way += 1
-        return self._now()
+    def unbook(self, name: str) -> None:
+        """Gives a booked place back."""
+        self._known[name].under_way -= 1
 
-    def leave(self, name: str, since: float, *, reached: bool) -> None:
-        """It has ended. ``reached``: a server of the destination spoke."""
-        known, now = self._known[name], self._now()
-        known.under_way -= 1
+    def rests(self, name: str) -> bool:
+        """Whether it could not be reached a moment ago."""
+        known = self._known.get(name)
+        return known is not None and known.closed_until > self._now()
+
+    def told(self, name: str, since: float, *, reached: bool) -> None:
+        """An attempt has ended.
+
+        Args:
+            name: of the destination.
+            since: when it began.
+            reached: a server of the destination spoke.
+        """
+        known, now = self._at(name), self._now()
         known.took = (known.took + now - since) / 2
         if reached:
             known.misses, known.closed_until = 0, 0.0
             quick = now - since <= QUICK
             known.window = min(known.window + 1, MOST) if quick else max(known.window // 2, 1)
             return
-        known.misses, known.window = known.misses + 1, FIRST
+        known.window = FIRST
         # Those that were under way together are one miss.
         if since >= known.closed_until:
+            known.misses += 1
             known.closed_until = now + min(REST * 2 ** min(known.misses - 1, 10), LONGEST_REST)
+
+    def _at(self, name: str) -> _Destination:
+        if name not in self._known and len(self._known) >= REMEMBERED:
+            self._forget()
+        return self._known.setdefault(name, _Destination())
 
     def _forget(self) -> None:
         """Drops what is idle and open; a destination that rests is remembered."""

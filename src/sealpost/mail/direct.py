@@ -19,7 +19,7 @@ from sealpost.mail.mta_sts import MtaSts, StsPolicy, matches
 from sealpost.mail.relay import check_our_name
 from sealpost.mail.route import Exchange, Host, Route, find_route
 from sealpost.mail.session import Peer, Timeouts, TlsMode
-from sealpost.mail.transport import Envelope, Handover, Mx, Policy, Reason, check_handover
+from sealpost.mail.transport import By, Envelope, Handover, Mx, Policy, Reason, check_handover
 
 HOSTS = 5
 MOST_IDLE = 200
@@ -76,26 +76,28 @@ class Direct:
         self._port, self._private, self._most = port, private, max_connections
         self._peer = Peer("", port, our_name, clock, context=context, timeouts=timeouts or Timeouts())
         self._connections: dict[Peer, Connections] = {}
+        self._limits: dict[str, tuple[asyncio.Semaphore, IdleRoom]] = {}
         self._idle_room = IdleRoom(MOST_IDLE)
-        self._destinations = Destinations(lambda: asyncio.get_running_loop().time())
+        self._destinations, self._hosts = Destinations(self._monotonic), Destinations(self._monotonic)
         self._swept_at = 0.0
 
-    def wait(self, recipient: str, *, pressing: bool = False) -> float:
-        """See ``Transport.wait``."""
-        return self._destinations.wait(_domain(recipient), pressing=pressing)
+    def book(self, recipient: str, *, pressing: bool = False) -> float:
+        """See ``Transport.book``."""
+        return self._destinations.book(_domain(recipient), pressing=pressing)
+
+    def unbook(self, recipient: str) -> None:
+        """See ``Transport.unbook``."""
+        self._destinations.unbook(_domain(recipient))
 
     async def hand_over(self, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]) -> Handover:
         """See ``Transport.hand_over``."""
         check_handover(envelope, mail)
         await self._sweep()
-        domain, reached = _domain(envelope.rcpt_to), True
-        since = self._destinations.enter(domain)
-        try:
-            handover = await self._pass(domain, envelope, mail, before_dot)
-            reached = handover.stage == "route" or any(one.address for one in (*handover.earlier, handover))
-            return handover
-        finally:
-            self._destinations.leave(domain, since, reached=reached)
+        domain, since = _domain(envelope.rcpt_to), self._monotonic()
+        handover = await self._pass(domain, envelope, mail, before_dot)
+        reached = any(one.stage == "route" or _spoken_to(one) for one in (*handover.earlier, handover))
+        self._destinations.told(domain, since, reached=reached)
+        return handover
 
     async def _pass(
         self, domain: str, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]
@@ -133,7 +135,13 @@ class Direct:
         if way.peer is None:
             refused = self._nowhere(started_at, route, "delayed", "policy", "4.7.5", way.why)
             return replace(refused, host=host.name, policy=way.policy)
+        if self._hosts.rests(host.name):
+            why = "left alone for a while: it could not be reached a moment ago"
+            resting = self._nowhere(started_at, route, "delayed", "unreachable", "4.4.1", why)
+            return replace(resting, stage="connect", host=host.name, policy=way.policy)
+        since = self._monotonic()
         handover = await self._to(way.peer).hand_over(envelope, mail, before_dot)
+        self._hosts.told(host.name, since, reached=_spoken_to(handover))
         return replace(handover, policy=way.policy)
 
     async def _way(self, host: Host, route: Route, sts: StsPolicy | None, *, demanded: bool) -> _Way:
@@ -144,7 +152,9 @@ class Direct:
             if answer.status == "failed":
                 return _Way(Policy("dane", demanded=demanded), None, "its TLSA records cannot be had")
             if answer.status == "usable":
-                names = frozenset({host.name, route.mx.domain, answer.name} - {""})
+                by_name = any(record.usage != 3 for record in answer.records)
+                # Without a need for names, one connection serves all domains of the host.
+                names = frozenset({host.name, route.mx.domain, answer.name} - {""} if by_name else {host.name})
                 dane = replace(peer, tls="dane", tlsa=answer.records, names=names)
                 return _Way(Policy("dane", demanded=demanded), dane)
             if answer.status == "unusable" and not demanded and not (sts and sts.mode == "enforce"):
@@ -157,7 +167,9 @@ class Direct:
     def _to(self, peer: Peer) -> Connections:
         known = self._connections.get(peer)
         if known is None:
-            known = self._connections[peer] = Connections(peer, self._most, self._idle_room)
+            if peer.host not in self._limits:
+                self._limits[peer.host] = asyncio.Semaphore(self._most), IdleRoom(self._most, self._idle_room)
+            known = self._connections[peer] = Connections(peer, *self._limits[peer.host])
         return known
 
     def _nowhere(
@@ -191,17 +203,27 @@ class Direct:
 
     async def _sweep(self) -> None:
         """Now and then ends connections that nobody uses any more, and forgets their servers."""
-        now = asyncio.get_running_loop().time()
+        now = self._monotonic()
         if now - self._swept_at < IDLE_SECONDS / 3:
             return
         self._swept_at = now
         for one in list(self._connections.values()):
             await one.close_idle(older=IDLE_SECONDS)
         self._connections = {peer: one for peer, one in self._connections.items() if not one.unused}
+        used = {peer.host for peer in self._connections}
+        self._limits = {host: limits for host, limits in self._limits.items() if host in used}
+
+    def _monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def close(self) -> None:
         """See ``Transport.close``."""
         await asyncio.gather(*(one.close() for one in self._connections.values()))
+
+
+def _spoken_to(handover: Handover) -> bool:
+    """Whether the server said something in this attempt: one that takes connections and keeps silent cannot be reached."""
+    return any(line.by is By.server and line.at >= handover.started_at for line in handover.transcript)
 
 
 def _domain(recipient: str) -> str:

@@ -17,7 +17,7 @@ from pybase64 import b64encode
 from sealpost.mail import dane
 from sealpost.mail.session import MUST, Over, Peer, Session, Verdict
 from sealpost.mail.transport import By, Line, Tls
-from sealpost.mail.wire import Wire
+from sealpost.mail.wire import Unheard, Wire
 
 _CREDENTIALS = b"(credentials)"
 
@@ -99,10 +99,20 @@ async def _encrypt(session: Session) -> None:
         ):  # it ends the conversation (RFC 5321 3.8)
             raise
         return
-    await session.wire.encrypt(_context(session.peer), session.peer.host, session.peer.timeouts.tls)
+    await _shake_hands(session)
     session.tls = _tls_facts(session.wire, session.peer.host)
     _check_dane(session)
     await _greet(session)  # what was said before the handshake counts no more (RFC 3207 4.2)
+
+
+async def _shake_hands(session: Session) -> None:
+    """Whatever ends it is the server's matter, also a name or a certificate that Python's ``ssl`` cannot decode."""
+    try:
+        await session.wire.encrypt(_context(session.peer), session.peer.host, session.peer.timeouts.tls)
+    except (
+        ValueError
+    ) as error:  # UnicodeError too: a name with an empty or too long label cannot stand in the handshake
+        raise Unheard("no TLS") from error
 
 
 def _check_dane(session: Session) -> None:
@@ -152,14 +162,17 @@ def _tls_facts(wire: Wire, host: str) -> Tls | None:
 
 
 def _name_check(certificate: bytes | None, host: str) -> str:
-    """RFC 6125 6.4: names of the certificate against the name we asked for; a wildcard stands for one label."""
+    """RFC 6125 6.4: names of the certificate against the name we asked for; a wildcard stands for one label.
+
+    It is only recorded, so a certificate that cannot be read has no names, and the mail goes on.
+    """
     try:
         parsed = x509.load_der_x509_certificate(certificate or b"")
         names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        known = {name.lower().rstrip(".") for name in names.get_values_for_type(x509.DNSName)}
+        known |= {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    except (*dane.UNREADABLE, x509.ExtensionNotFound):
         return "none"
-    known = {name.lower().rstrip(".") for name in names.get_values_for_type(x509.DNSName)}
-    known |= {str(address) for address in names.get_values_for_type(x509.IPAddress)}
     wanted = host.lower().rstrip(".")
     return "match" if known & {wanted, "*." + wanted.partition(".")[2]} else "mismatch"
 

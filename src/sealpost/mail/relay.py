@@ -64,9 +64,12 @@ class Relay:
         connections = self._verified if envelope.tls_verified else self._usual
         return await connections.hand_over(envelope, mail, before_dot)
 
-    def wait(self, recipient: str, *, pressing: bool = False) -> float:  # noqa: ARG002 - one relay for every recipient
-        """See ``Transport.wait``: all mail goes this one way, and each try says how it stands."""
+    def book(self, recipient: str, *, pressing: bool = False) -> float:  # noqa: ARG002 - one relay for every recipient
+        """See ``Transport.book``: all mail goes this one way, and each try says how it stands."""
         return 0.0
+
+    def unbook(self, recipient: str) -> None:
+        """See ``Transport.unbook``."""
 
     async def close(self) -> None:
         """See ``Transport.close``."""

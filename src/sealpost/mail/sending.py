@@ -4,11 +4,15 @@ For transports. Clauses: RFC 5321 3.3 (order), RFC 1870 (SIZE), RFC 6152 (8BITMI
 (PIPELINING, of MAIL and RCPT only, so that no data is ever offered for a refused recipient), RFC 3461 and 6533 (DSN).
 """
 
+import re
 from collections.abc import Awaitable, Callable
 
 from sealpost.mail.session import Over, Session, Verdict
 from sealpost.mail.transport import Envelope
 from sealpost.mail.wire import Unheard
+
+_SIZE = re.compile("[0-9]{1,20}")  # RFC 1870 3
+_EMBEDDED = str.maketrans({special: rf"\x{{{ord(special):02X}}}" for special in "\\+="})
 
 
 async def send(session: Session, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]) -> Verdict:
@@ -127,16 +131,15 @@ def _check_offered(offered: dict[str, str], size: int, *, utf8: bool, eight_bit:
             Verdict("failed", "mail", "other", None, "5.6.1", "the server takes no mail beyond ASCII (8BITMIME)")
         )
     limit = offered.get("size", "").strip()
-    if limit.isascii() and limit.isdigit() and 0 < int(limit) < size:
+    if _SIZE.fullmatch(limit) and 0 < int(limit) < size:
         raise Over(Verdict("failed", "mail", "too_large", None, "5.3.4", "larger than the server's SIZE"))
 
 
 def _xtext(text: str) -> str:
     """RFC 3461 4."""
-    plain = (character for character in text)
-    return "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in plain)
+    return "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in text)
 
 
 def _original(address: str) -> str:
-    """RFC 3461 4.2; beyond ASCII as UTF-8 itself, which SMTPUTF8 allows (RFC 6533 3)."""
-    return f"rfc822;{_xtext(address)}" if address.isascii() else f"utf-8;{address}"
+    """RFC 3461 4.2; beyond ASCII as UTF-8 itself, which SMTPUTF8 allows (utf-8-addr-unitext of RFC 6533 3)."""
+    return f"rfc822;{_xtext(address)}" if address.isascii() else f"utf-8;{address.translate(_EMBEDDED)}"

@@ -154,12 +154,22 @@ class Transport(Protocol):
         """
         ...
 
-    def wait(self, recipient: str, *, pressing: bool = False) -> float:
-        """Seconds for which trying this recipient's server is no use; 0: go ahead.
+    def book(self, recipient: str, *, pressing: bool = False) -> float:
+        """Books a place with this recipient's servers, until ``unbook``; ``hand_over`` itself does not ask for one.
 
         A destination that does not answer, or has enough under way, shall not hold those who send to others.
-        ``pressing``: the mail has waited so long that it is tried also where another one has just failed.
+
+        Args:
+            recipient: whom the mail is for.
+            pressing: the mail has waited so long that it is tried also where another one has just failed.
+
+        Returns:
+            0: booked; else the seconds for which trying is no use, and nothing is booked.
         """
+        ...
+
+    def unbook(self, recipient: str) -> None:
+        """Gives a booked place back, whatever became of the mail."""
         ...
 
     async def close(self) -> None:

@@ -51,6 +51,15 @@ class LeftOpen:
 
 
 @dataclass(frozen=True, slots=True)
+class Delay:
+    """A delayed attempt: its number, when it ended, and what was kept of it."""
+
+    number: int
+    at: datetime
+    told: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A mail as its claimer holds it.
 
@@ -58,6 +67,8 @@ class Claim:
         epoch: the fence; every write names it.
         tries: how many attempts there were before.
         open_attempt: the attempt that a crash left open, if any.
+        uncertain: how many attempts have ended with an unknown outcome.
+        greylisted: how many were told to come back soon.
         return_path: of the attempt before, if that one certainly left no copy; else empty.
         built: None while only planned.
     """
@@ -72,6 +83,8 @@ class Claim:
     tries: int
     planned_at: datetime
     open_attempt: LeftOpen | None
+    uncertain: int
+    greylisted: int
     return_path: str
     built: Built | None
 
@@ -110,6 +123,9 @@ async def claim(connection: Connection, ids: Sequence[UUID], worker: UUID, look_
            update mails m set epoch = epoch + 1, claimed_by = $2, due_at = $3 from free where m.id = free.id
            returning m.*, (select array[number::text, state, coalesce(mail_from, '')] from attempts
                            where mail_id = m.id and state in ('prepared', 'dot_due') order by number desc limit 1) as left_open,
+                     (select array[count(*) filter (where state = 'uncertain'),
+                                   count(*) filter (where handover ->> 'class' = 'greylisted')]
+                      from attempts where mail_id = m.id) as before,
                      (select case when state in ('prepared', 'delayed', 'abandoned') then mail_from end from attempts
                       where mail_id = m.id order by number desc limit 1) as return_path""",
         list(ids),
@@ -132,6 +148,8 @@ def _claim(row: Any) -> Claim:
         tries=row["tries"],
         planned_at=row["planned_at"],
         open_attempt=LeftOpen(int(left_open[0]), left_open[1], left_open[2]) if left_open else None,
+        uncertain=row["before"][0],
+        greylisted=row["before"][1],
         return_path=row["return_path"] or "",
         built=_built(row) if row["state"] == "built" else None,
     )
@@ -242,6 +260,18 @@ async def end_attempts(
             *zip(*rows, strict=True),
             now,
         )
+
+
+async def delays(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Delay]]:
+    """The attempts of mails that were delayed, in order."""
+    found: dict[UUID, list[Delay]] = {}
+    for row in await connection.fetch(
+        """select mail_id, number, ended_at, handover from attempts
+           where mail_id = any($1) and state = 'delayed' and handover is not null order by mail_id, number""",
+        list(ids),
+    ):
+        found.setdefault(row["mail_id"], []).append(Delay(row["number"], row["ended_at"], row["handover"]))
+    return found
 
 
 async def release(connection: Connection, ends: Sequence[tuple[Claim, str | None, datetime | None]]) -> None:

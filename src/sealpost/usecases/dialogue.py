@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sealpost.domain.canonical import digest, instant
-from sealpost.mail.transport import Handover, Line, Mx, Policy
-from sealpost.store.mails import Built
+from sealpost.mail.transport import By, Handover, Line, Mx, Policy
+from sealpost.store.mails import Built, Delay
+
+MOST_OCTETS = 100_000
+"""Of the lines of one host in one attempt; of a server that talks without end, the last ones are kept."""
+MOST_BEFORE = 1_000_000
+"""Of the lines of all earlier attempts together. A record must stay small enough for every verifier (8 MiB)."""
+_IN_BRIEF = ("host", "address", "class", "final", "finalB64", "enhanced", "why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +28,14 @@ class Try:
     mail_from: str
 
 
-def smtp(made: Try, handover: Handover | None, *, outcome: bool = True) -> dict[str, Any]:
+def smtp(made: Try, handover: Handover | None, *, outcome: bool = True, before: Sequence[Delay] = ()) -> dict[str, Any]:
     """The ``smtp`` extension of an attempt.
 
     Args:
         made: the attempt.
         handover: what the transport saw; None when a crash left no more than our own mark.
         outcome: with the deciding reply; without it for the record of the first contact.
+        before: the attempts that were delayed before this one, which is the last.
     """
     members: dict[str, Any] = {
         "messageId": made.built.message_header,
@@ -40,7 +48,14 @@ def smtp(made: Try, handover: Handover | None, *, outcome: bool = True) -> dict[
         members |= _server(handover)
     if handover and outcome:
         members |= _reply(handover)
+    if before:
+        members["earlier"] = [_in_brief(one) for one in before]
     return {"smtp": members}
+
+
+def _in_brief(delay: Delay) -> dict[str, Any]:
+    said = {name: delay.told[name] for name in _IN_BRIEF if name in delay.told}
+    return {"attempt": delay.number, "at": instant(delay.at), **said}
 
 
 def _server(handover: Handover) -> dict[str, Any]:
@@ -89,21 +104,51 @@ def _reply(handover: Handover) -> dict[str, Any]:
 
 
 def text_or_octets(name: str, octets: bytes) -> dict[str, str]:
-    """A literal line: as text where it is UTF-8, else in base64 under ``<name>B64``."""
+    """A literal line: as text where it is UTF-8 without NUL, else in base64 under ``<name>B64``.
+
+    The database's JSON has no NUL, and a server that sends one must not keep its reply out of the record.
+    """
     try:
-        return {name: octets.decode()}
+        text = octets.decode()
     except UnicodeDecodeError:
-        return {f"{name}B64": b64encode(octets).decode()}
+        text = "\0"
+    return {f"{name}B64": b64encode(octets).decode()} if "\0" in text else {name: text}
 
 
-def transcripts(handover: Handover) -> tuple[dict[str, Any], ...]:
-    """The whole dialogue with each host, line by line, with who said it and when; the deciding host's is the last."""
-    return tuple(transcript(one) for one in (*handover.earlier, handover))
+def transcripts(handover: Handover, before: Sequence[Delay] = ()) -> tuple[dict[str, Any], ...]:
+    """The whole dialogue with each host, line by line, with who said it and when; the deciding host's is the last.
+
+    Args:
+        handover: what the transport saw.
+        before: the attempts that were delayed before this one, which is the last; their dialogues come first.
+    """
+    return (*_earlier(before), *(transcript(one) for one in (*handover.earlier, handover)))
+
+
+def _earlier(before: Sequence[Delay]) -> list[dict[str, Any]]:
+    """Of too many, the latest; what each came to stands in brief in the ``smtp`` extension all the same."""
+    dialogues: list[dict[str, Any]] = []
+    left = MOST_BEFORE
+    for delay in reversed(before):
+        for one in (delay.told, *reversed(delay.told.get("earlier", []))):
+            left -= sum(len(line.get("line") or line.get("lineB64") or "") for line in one["lines"])
+            if left < 0:
+                return dialogues[::-1]
+            dialogues.append({"type": "smtp", "attempt": delay.number, "lines": one["lines"]})
+    return dialogues[::-1]
 
 
 def transcript(handover: Handover) -> dict[str, Any]:
-    """The dialogue with one host."""
-    return {"type": "smtp", "lines": [_line(line) for line in handover.transcript]}
+    """The dialogue with one host; where there was none, why."""
+    lines, left = list(handover.transcript), MOST_OCTETS
+    kept_from = len(lines)
+    while kept_from and (left := left - len(lines[kept_from - 1].line)) >= 0:
+        kept_from -= 1
+    remarks = [f"({kept_from} lines before are left out)"] if kept_from else []
+    if not lines and handover.why:
+        remarks = [f"({handover.host}: {handover.why})" if handover.host else f"({handover.why})"]
+    ours = [Line(By.client, handover.started_at, remark.encode()) for remark in remarks]
+    return {"type": "smtp", "lines": [_line(line) for line in (*ours, *lines[kept_from:])]}
 
 
 def _line(line: Line) -> dict[str, str]:

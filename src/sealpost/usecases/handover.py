@@ -7,6 +7,8 @@ again; *dot due*, an unknown outcome: recorded as such, then the same bytes agai
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -32,6 +34,8 @@ from sealpost.usecases.service import Service
 from sealpost.usecases.settle import settle
 
 log = structlog.get_logger()
+
+AFTER_FAULT = timedelta(minutes=5)
 
 
 async def hand_over(service: Service, mail_id: UUID, sending: Sending) -> None:
@@ -61,9 +65,11 @@ async def hand_over(service: Service, mail_id: UUID, sending: Sending) -> None:
 async def _attempt(service: Service, held: Held, sending: Sending) -> None:
     mail_id, prepared = held.id, None
     try:
-        prepared = await _prepare(service, held, sending)
-        if prepared:
-            await _send(service, held, prepared, sending)
+        async with _booked(service, held, sending) as transport:
+            if transport:
+                prepared = await _prepare(service, held, sending, transport)
+            if prepared:
+                await _send(service, held, prepared, sending)
     except Fenced:
         log.warning("claim lost, attempt dropped", mail=str(mail_id))
     except (Unavailable, ContentUnavailable) as error:
@@ -72,12 +78,9 @@ async def _attempt(service: Service, held: Held, sending: Sending) -> None:
     except (UnsafeMail, ContentDamaged) as error:
         why = str(error)
         log.exception("mail cannot be sent", mail=str(mail_id))
-        await insist(lambda: _never(service, held.claim, sending, ("content", why)))
+        await insist(lambda: _never(service, held, sending, ("content", why), prepared))
     except Exception:
-        # A fault of ours. Nothing was sent yet: the mail is looked at again. Once prepared, the claim stays until this
-        # worker ends, so that the same mail does not go out again and again.
-        if prepared is None:
-            await insist(lambda: _let_go(service, held.claim))
+        await insist(lambda: _after_fault(service, held, sending, prepared))
         raise
 
 
@@ -91,28 +94,42 @@ async def _claim(service: Service, mail_id: UUID, sending: Sending) -> Held | No
         raise
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
-    """An attempt that is about to be made, and the exact bytes."""
+    """An attempt that is about to be made, and the exact bytes; ``dot_due`` as soon as the final dot may be."""
 
     made: Try
     octets: bytes
     transport: Transport
     tls_verified: bool
+    dot_due: bool = False
 
 
-async def _prepare(service: Service, held: Held, sending: Sending) -> Prepared | None:
-    """Makes the mail's bytes durable, or reads them back, and stores the intent to send them; None: not wanted."""
+@asynccontextmanager
+async def _booked(service: Service, held: Held, sending: Sending) -> AsyncGenerator[Transport | None]:
+    """The way out, with a place at the recipient's servers for as long as the block takes; None: not wanted, or not now."""
     claim, ticket = held.claim, held.ticket
     if not sending.wanted(ticket):
         await _cancel(service, claim)
-        return None
+        yield None
+        return
     transport = await service.ways.of(claim.account_id) or service.transport
     pressing = claim.tries == 0 and service.clock.now() >= claim.planned_at + FIRST_TRY
-    if (recipient := _recipient(claim, ticket)) and (wait := transport.wait(recipient, pressing=pressing)):
+    recipient = _recipient(claim, ticket)
+    if recipient and (wait := transport.book(recipient, pressing=pressing)):
         await _postpone(service, held, sending, timedelta(seconds=wait))
-        return None
-    draft = None
+        yield None
+        return
+    try:
+        yield transport
+    finally:
+        if recipient:
+            transport.unbook(recipient)
+
+
+async def _prepare(service: Service, held: Held, sending: Sending, transport: Transport) -> Prepared | None:
+    """Makes the mail's bytes durable, or reads them back, and stores the intent to send them; None: nothing to send."""
+    claim, ticket, draft = held.claim, held.ticket, None
     if claim.built is None and (draft := await sending.compose(claim, ticket)) is None:
         await _cancel(service, claim)
         return None
@@ -154,7 +171,7 @@ async def _postpone(service: Service, held: Held, sending: Sending, wait: timede
     if until >= sending.ends_at(held.claim, held.ticket):
         log.warning("mail given up", mail=str(held.id), tries=held.claim.tries)
         why = "not tried until its time was over: the servers of its domain were out of reach, or busy with other mail"
-        await _never(service, held.claim, sending, ("unreachable", why))
+        await _never(service, held, sending, ("unreachable", why))
         return
     async with transaction(service) as connection:
         await mails.let_go(connection, held.claim, until)
@@ -165,6 +182,7 @@ async def _send(service: Service, held: Held, prepared: Prepared, sending: Sendi
     made = prepared.made
 
     async def before_dot() -> None:
+        prepared.dot_due = True
         await service.groups.add(service, mark_dots, (held.claim, made.number))
 
     envelope = Envelope(
@@ -189,21 +207,40 @@ async def _let_go(service: Service, held: mails.Claim) -> None:
         await mails.let_go(connection, held, service.clock.now() + timedelta(seconds=30))
 
 
+async def _after_fault(service: Service, held: Held, sending: Sending, prepared: Prepared | None) -> None:
+    """A fault of ours: the mail is looked at again after a while, and comes to an end when its time is over.
+
+    An attempt that was begun stays open until then; the next claim says what is known of it.
+    """
+    until = service.clock.now() + AFTER_FAULT
+    if until >= sending.ends_at(held.claim, held.ticket):
+        await _never(service, held, sending, ("other", "ended by a fault of this service"), prepared)
+        return
+    async with transaction(service) as connection:
+        await mails.let_go(connection, held.claim, until)
+
+
 async def _let_go_ours(service: Service, mail_id: UUID) -> None:
     async with transaction(service) as connection:
         await mails.let_go_of(connection, mail_id, service.worker, service.clock.now() + timedelta(seconds=30))
 
 
-async def _never(service: Service, held: mails.Claim, sending: Sending, why: tuple[str, str]) -> None:
-    """A mail that cannot be sent by us at all, or not any more: a final failure, said so.
+async def _never(
+    service: Service, held: Held, sending: Sending, why: tuple[str, str], prepared: Prepared | None = None
+) -> None:
+    """A mail that cannot be sent by us at all, or not any more: a final failure, said so; unknown if the dot was due.
 
     A crash before the commit leaves it claimed; it is looked at again.
     """
-    now = service.clock.now()
+    now, claim = service.clock.now(), held.claim
+    uncertain = prepared is not None and prepared.dot_due
     async with transaction(service) as connection:
-        await mails.fence_one(connection, held)
-        await mails.release(connection, [(held, "failed", None)])
-        if held.ticket_id and sending.kinds:
-            ticket = await tickets.lock(connection, held.ticket_id)
-            failed = Event(sending.kind("failed"), now, now, ((sending.kinds, ""), why))
-            await record(service, connection, ticket, [failed])
+        await mails.fence_one(connection, claim)
+        if prepared:
+            state = "uncertain" if uncertain else "abandoned"
+            await mails.end_attempts(connection, [(claim, prepared.made.number, state, None)], now)
+        await mails.release(connection, [(claim, "failed", None)])
+        if claim.ticket_id and sending.kinds:
+            ticket = await tickets.lock(connection, claim.ticket_id)
+            kind = sending.kind("uncertain" if uncertain else "failed")
+            await record(service, connection, ticket, [Event(kind, now, now, ((sending.kinds, ""), why))])

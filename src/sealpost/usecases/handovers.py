@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sealpost.domain.errors import Fenced
 from sealpost.domain.records import Event
+from sealpost.domain.timetable import MOST_UNCERTAIN
 from sealpost.store import links, mails, tickets
 from sealpost.store.pool import Connection
 from sealpost.usecases.chain import LOOK_AGAIN, plan_for_tickets, record
@@ -55,17 +56,18 @@ async def claim_all(service: Service, wanted: Sequence[tuple[UUID, Sending]]) ->
         claims = await mails.claim(connection, ids, service.worker, service.clock.now() + LOOK_AGAIN)
         for mail_id, sending in wanted:
             held = claims.get(mail_id)
-            if held and held.open_attempt:
-                await _close_left_open(service, connection, held, held.open_attempt, sending)
+            if held and held.open_attempt and not await _close(service, connection, held, held.open_attempt, sending):
+                del claims[mail_id]
         found = await tickets.by_ids(connection, [one.ticket_id for one in claims.values() if one.ticket_id])
     # Of two jobs for one mail, one has it.
     taken = [claims.pop(mail_id, None) for mail_id, _ in wanted]
     return [Held(one, found[one.ticket_id] if one.ticket_id else None) if one else None for one in taken]
 
 
-async def _close_left_open(
+async def _close(
     service: Service, connection: Connection, held: mails.Claim, left_open: mails.LeftOpen, sending: Sending
-) -> None:
+) -> bool:
+    """Settles an attempt that was left open; whether another one may follow."""
     now = service.clock.now()
     uncertain = left_open.state == "dot_due"
     state = "uncertain" if uncertain else "abandoned"
@@ -74,10 +76,14 @@ async def _close_left_open(
         ticket = await tickets.lock(connection, held.ticket_id)
         made = Try(held.built, left_open.number, left_open.mail_from)
         await record(service, connection, ticket, [_left_open(made, sending, now)])
+    if uncertain and held.uncertain + 1 >= MOST_UNCERTAIN:
+        await mails.release(connection, [(held, "failed", None)])
+        return False
+    return True
 
 
 def _left_open(made: Try, sending: Sending, now: datetime) -> Event:
-    reason = (f"{sending.kinds}", f"attempt {made.number}: the final dot was due when the process ended; repeated")
+    reason = (f"{sending.kinds}", f"attempt {made.number}: the final dot was due when the process ended")
     return Event(sending.kind("uncertain"), now, now, (reason,), extension=smtp(made, None))
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from sealpost.domain.errors import Fenced
 from sealpost.domain.records import Event
-from sealpost.domain.timetable import retry_delay
+from sealpost.domain.timetable import MOST_UNCERTAIN, retry_delay
 from sealpost.mail.transport import Handover
 from sealpost.store import mails, records, tickets
 from sealpost.store.pool import Connection
@@ -83,9 +83,11 @@ async def _store(
 ) -> None:
     known = await records.kinds_of_all(connection, list(locked))
     retries = [_retry_at(service, one, locked.get(one.told_of) if one.told_of else None) for one in outcomes]
+    ended = [one.held.id for one, at in zip(outcomes, retries, strict=True) if at is None and one.held.claim.tries]
+    before = await mails.delays(connection, ended) if ended else {}
     told = [
-        (locked[one.told_of], _events(service, one, known[one.told_of], last=retry_at is None))
-        for one, retry_at in zip(outcomes, retries, strict=True)
+        (locked[one.told_of], _events(service, one, known[one.told_of], before.get(one.held.id, ()), last=at is None))
+        for one, at in zip(outcomes, retries, strict=True)
         if one.told_of
     ]
     ends = [(one.held.claim, one.made.number, one.handover.outcome, kept(one.handover)) for one in outcomes]
@@ -107,17 +109,24 @@ def _end_state(handover: Handover, retry_at: datetime | None) -> str | None:
 
 
 def _retry_at(service: Service, one: Outcome, ticket: tickets.Ticket | None) -> datetime | None:
-    """When to try again, or None: taken, refused for good, or the queue's lifetime or the ticket's term would be over."""
-    handover = one.handover
-    if handover.outcome in {"accepted", "failed"}:
+    """When to try again, or None: taken, refused for good, perhaps taken too often, or its time would be over by then."""
+    handover, claim = one.handover, one.held.claim
+    too_often = handover.outcome == "uncertain" and claim.uncertain + 1 >= MOST_UNCERTAIN
+    if handover.outcome in {"accepted", "failed"} or too_often:
         return None
     greylisted = handover.reason == "greylisted"
-    at = service.clock.now() + retry_delay(one.made.number, service.random(1)[0] / 255, greylisted=greylisted)
+    tries = claim.greylisted + 1 if greylisted else one.made.number
+    at = service.clock.now() + retry_delay(tries, service.random(1)[0] / 255, greylisted=greylisted)
     return at if at < one.sending.ends_at(one.held.claim, ticket) else None
 
 
-def _events(service: Service, one: Outcome, known: set[str], *, last: bool) -> Sequence[Event]:
-    """The records of an attempt: the first contact once, then what came of it; a delay is told once only."""
+def _events(
+    service: Service, one: Outcome, known: set[str], before: Sequence[mails.Delay], *, last: bool
+) -> Sequence[Event]:
+    """The records of an attempt: the first contact once, then what came of it.
+
+    A delay is told once only; the last record has the dialogues of all.
+    """
     now, handover, sending = service.clock.now(), one.handover, one.sending
     events: list[Event] = []
     contact = contact_at(handover)
@@ -126,11 +135,11 @@ def _events(service: Service, one: Outcome, known: set[str], *, last: bool) -> S
     # The last try ends a delay as a failure. An unknown outcome stays unknown: the server may have the mail.
     outcome = "failed" if last and handover.outcome == "delayed" else handover.outcome
     if outcome != "delayed" or sending.kind("delayed") not in known:
-        events.append(_outcome(one, outcome, now))
+        events.append(_outcome(one, outcome, now, before))
     return events
 
 
-def _outcome(one: Outcome, outcome: str, now: datetime) -> Event:
+def _outcome(one: Outcome, outcome: str, now: datetime, before: Sequence[mails.Delay]) -> Event:
     handover, sending = one.handover, one.sending
     given_up = outcome == "failed" and handover.outcome != "failed"
     detail = f"{sending.kinds}, attempt {one.made.number}" + (", no more tries" if given_up else "")
@@ -143,6 +152,6 @@ def _outcome(one: Outcome, outcome: str, now: datetime) -> Event:
         now,
         reasons,
         handover.host,
-        transcripts(handover),
-        smtp(one.made, handover),
+        transcripts(handover, before),
+        smtp(one.made, handover, before=before),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +14,12 @@ import msgspec
 from sealpost.domain.content import Part
 from sealpost.domain.status import Status, status_of
 from sealpost.domain.ticket import Decision
+from sealpost.mail.incoming import clean
 from sealpost.store import records, tickets
 from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
+
+MOST_DETAIL = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +109,11 @@ def status_lines(rows: Sequence[Any]) -> tuple[StatusLine, ...]:
 
 
 def _detail(octets: bytes) -> str:
-    """The literal reply of the server, else what the reasons say, else which server it was."""
+    """The literal reply of the server, else what the reasons say, else which server it was; without controls."""
     members = msgspec.json.decode(octets)
     smtp = members["Extensions"][0]["sealpost/1"].get("smtp", {})
-    if smtp.get("final"):
-        return smtp["final"]
-    if smtp.get("host") and "EventReasons" not in members:
-        return smtp["host"]
+    said = smtp.get("final") or b64decode(smtp.get("finalB64", "")).decode(errors="replace")
+    if not said and smtp.get("host") and "EventReasons" not in members:
+        said = smtp["host"]
     reasons = members.get("EventReasons", {}).get("EventReason", [])
-    return "; ".join(detail for reason in reasons for detail in reason.get("Details", []))
+    return clean(said or "; ".join(detail for reason in reasons for detail in reason.get("Details", [])), MOST_DETAIL)

@@ -1,0 +1,169 @@
+"""What a server can show in the TLS handshake: a fact for the record, which never stops a mail."""
+
+import ssl
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtensionOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealpost.mail.connections import Connections
+from sealpost.mail.dane import verify
+from sealpost.mail.opening import _name_check
+from sealpost.mail.session import Peer, Timeouts
+from sealpost.mail.transport import Envelope, Handover
+from tests.mail.test_dane import CA, LEAF, MIDDLE, NAMES, NOW, ROOT, Made, make, named, tlsa
+from tests.scripted import Scripted
+
+Extensions = Sequence[tuple[x509.ExtensionType, bool]]
+Start = Callable[..., Awaitable[Scripted]]
+NAMES_ID = ExtensionOID.SUBJECT_ALTERNATIVE_NAME
+MINE = named("mx.example.com")
+WITH_TLS = b"250-mx.test\r\n250 STARTTLS\r\n"
+
+
+def raw(identifier: x509.ObjectIdentifier, value: str) -> tuple[x509.ExtensionType, bool]:
+    """An extension in DER (hexadecimal), as no library would write it."""
+    return x509.UnrecognizedExtension(identifier, bytes.fromhex(value)), False
+
+
+ODD: dict[str, Extensions] = {
+    "no names": [],
+    "x400Address": [raw(NAMES_ID, "3004a3020500")],
+    "ediPartyName": [raw(NAMES_ID, "3006a504a1020c00")],
+    "a name beside an x400Address": [raw(NAMES_ID, "3012820e6d782e6578616d706c652e636f6da300")],
+    "no sequence of names": [raw(NAMES_ID, "0500")],
+    "an address of three octets": [raw(NAMES_ID, "30058703010203")],
+    "a directory name without end": [raw(NAMES_ID, "3004a4023080")],
+    "a bad object identifier": [raw(NAMES_ID, "3003880180")],
+    "names, cut off": [raw(NAMES_ID, "30108205")],
+    "an unknown TLS feature": [MINE, raw(ExtensionOID.TLS_FEATURE, "3003020163")],
+    "a TLS feature that is no number": [MINE, raw(ExtensionOID.TLS_FEATURE, "3000ff")],
+    "rubbish as key usage": [MINE, raw(ExtensionOID.KEY_USAGE, "ff")],
+    "a negative path length": [MINE, raw(ExtensionOID.BASIC_CONSTRAINTS, "30060101ff0201ff")],
+    "rubbish as list of revocations": [MINE, raw(ExtensionOID.CRL_DISTRIBUTION_POINTS, "3007300581030000ff")],
+}
+
+
+def versioned(version: int) -> bytes:
+    der = bytearray(LEAF.der)
+    der[der.index(bytes.fromhex("a003020102")) + 4] = version
+    return bytes(der)
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_certificate_whose_names_cannot_be_read_has_none(odd: str) -> None:
+    assert _name_check(make("mx", MIDDLE, ODD[odd]).der, "mx.example.com") == "none"
+
+
+@pytest.mark.parametrize("version", [1, 3, 20, 127])
+def test_a_certificate_of_an_unknown_version_has_no_names(version: int) -> None:
+    assert _name_check(LEAF.der, "mx.example.com") == "match"
+    assert _name_check(versioned(version), "mx.example.com") == "none"
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_cannot_be_read_does_not_match_the_dns(odd: str) -> None:
+    leaf = make("mx", MIDDLE, ODD[odd])
+    assert verify([tlsa("2 0 1", ROOT)], [leaf.der, MIDDLE.der, ROOT.der], NAMES, NOW) is not None
+    assert verify([tlsa("3 1 1", leaf)], [leaf.der], NAMES, NOW) is None
+
+
+def test_authorities_that_cannot_be_read_do_not_match_the_dns() -> None:
+    feature = raw(ExtensionOID.TLS_FEATURE, "3003020163")
+    middle = make("Middle", ROOT, [*CA, feature])
+    leaf = make("mx", middle, [MINE])
+    assert verify([tlsa("2 0 1", ROOT)], [leaf.der, middle.der, ROOT.der], NAMES, NOW) is not None
+    assert verify([tlsa("2 0 0", middle)], [leaf.der], NAMES, NOW) is not None
+
+
+@pytest.mark.filterwarnings("ignore")  # of the library, about strange lengths and numbers
+@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(1, 255)), min_size=1, max_size=4))
+def test_a_mangled_certificate_never_raises(changes: list[tuple[int, int]]) -> None:
+    octets = bytearray(LEAF.der)
+    for place, change in changes:
+        octets[place % len(octets)] ^= change
+    assert _name_check(bytes(octets), "mx.example.com") in {"match", "mismatch", "none"}
+
+
+VALUES = st.recursive(
+    st.builds(lambda tag, body: bytes([tag, len(body)]) + body, st.integers(0, 255), st.binary(max_size=6)),
+    lambda inner: st.builds(
+        lambda tag, parts: bytes([tag, len(b"".join(parts))]) + b"".join(parts),
+        st.sampled_from([0x30, 0x31, *range(0xA0, 0xA9)]),
+        st.lists(inner, max_size=2),
+    ),
+    max_leaves=6,
+).filter(lambda value: len(value) < 128)
+KNOWN = [value for value in vars(ExtensionOID).values() if isinstance(value, x509.ObjectIdentifier)]
+
+
+@pytest.mark.filterwarnings("ignore")  # as above
+@given(st.sampled_from([NAMES_ID, *KNOWN]), VALUES)
+def test_no_extension_whatever_it_holds_raises(identifier: x509.ObjectIdentifier, value: bytes) -> None:
+    strange = x509.UnrecognizedExtension(identifier, value), False
+    leaf = make("mx", MIDDLE, [strange] if identifier == NAMES_ID else [MINE, strange], key=LEAF.key)
+    assert _name_check(leaf.der, "mx.example.com") in {"match", "mismatch", "none"}
+    verify([tlsa("2 0 1", ROOT)], [leaf.der, MIDDLE.der, ROOT.der], NAMES, NOW)
+
+
+@contextmanager
+def showing(made: Made) -> Generator[ssl.SSLContext]:
+    """A server's side of TLS with this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with TemporaryDirectory() as folder:
+        pem = Path(folder) / "server.pem"
+        key = made.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        pem.write_bytes(key + made.certificate.public_bytes(Encoding.PEM))
+        context.load_cert_chain(pem)
+    yield context
+
+
+async def nothing() -> None:
+    """A mark that is made without effort."""
+
+
+async def handed_over(peer: Peer, envelope: Envelope) -> Handover:
+    connections = Connections(peer, 1)
+    try:
+        return await connections.hand_over(envelope, b"x\r\n", nothing)
+    finally:
+        await connections.close()
+
+
+@pytest.fixture
+def peer() -> Peer:
+    times = Timeouts(connect=5, greeting=5, command=5, tls=5, data=5, block=5, dot=5)
+    return Peer("127.0.0.1", 0, "out.sealpost.test", lambda: datetime.now(UTC), timeouts=times)
+
+
+@pytest.mark.parametrize("odd", ["x400Address", "ediPartyName", "an unknown TLS feature"])
+async def test_the_mail_goes_on(odd: str, scripted: Start, peer: Peer, envelope: Envelope) -> None:
+    leaf = make("mx", MIDDLE, ODD[odd])
+    with showing(leaf) as context:
+        server = await scripted({"ehlo": WITH_TLS}, context)
+    got = await handed_over(replace(peer, port=server.port), envelope)
+    assert (got.outcome, got.tls and got.tls.name_check) == ("accepted", "none")
+    dane = replace(peer, port=server.port, tls="dane", tlsa=(tlsa("2 0 1", ROOT),), names=NAMES)
+    got = await handed_over(dane, envelope)
+    assert (got.outcome, got.stage, got.reason) == ("delayed", "starttls", "policy")
+
+
+@pytest.mark.parametrize("host", ["a..b", ".mx.test", "x" * 64 + ".test"])
+async def test_a_name_that_cannot_stand_in_the_handshake(
+    host: str, scripted: Start, peer: Peer, envelope: Envelope, server_tls: ssl.SSLContext
+) -> None:
+    server = await scripted({"ehlo": WITH_TLS}, server_tls)
+    strange = replace(peer, host=host, addresses=("127.0.0.1",), port=server.port)
+    got = await handed_over(replace(strange, tls="encrypted"), envelope)
+    assert (got.outcome, got.stage, server.mails) == ("delayed", "starttls", [])
+    got = await handed_over(strange, envelope)
+    assert (got.outcome, got.tls, len(server.mails)) == ("accepted", None, 1)
