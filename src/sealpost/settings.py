@@ -172,6 +172,11 @@ def _check_names(settings: Settings) -> None:
         raise SettingsError("SEALPOST_MAIL_DOMAIN must be a domain, a name beyond ASCII as xn--…")
     if settings.gateway and not _DOMAIN.fullmatch(settings.gateway):
         raise SettingsError("SEALPOST_GATEWAY must be a domain in lower case, a name beyond ASCII as xn--…")
+    if settings.gateway and settings.gateway == settings.mail_domain.lower():
+        raise SettingsError(
+            "SEALPOST_GATEWAY must be another domain than SEALPOST_MAIL_DOMAIN, to which bounces and replies come: "
+            f"such as gateway.{settings.gateway}"
+        )
 
 
 def _is_address(text: str) -> bool:

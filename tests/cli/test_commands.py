@@ -195,6 +195,13 @@ def test_the_role_inbound_takes_nothing_that_is_not_ours(tmp_path: Path) -> None
     assert service.returncode == 0, service.said  # type: ignore[attr-defined]
 
 
+def test_the_role_inbound_without_a_port_has_nothing_to_do(tmp_path: Path) -> None:
+    refused = sealpost("serve", "--role", "inbound", inbound_port=0, data=tmp_path / "data")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert re.fullmatch(r"sealpost: SEALPOST_INBOUND_PORT is 0, [^\n]*\n", refused.stderr)
+    assert not (tmp_path / "data").exists()
+
+
 def is_open(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
@@ -252,7 +259,7 @@ PAIR = {"SEALPOST_INBOUND_CERTIFICATE": "chain.pem", "SEALPOST_INBOUND_KEY": "ke
         {"SEALPOST_DNS": "resolver.example"}, {"SEALPOST_DNS": "192.0.2.1;192.0.2.2"}, {"SEALPOST_DNS": "192.0.2.1,x"},
         {"SEALPOST_DNS": "[::1]"}, {"SEALPOST_DNS": "192.0.2.1:53"}, {"SEALPOST_DNS_PORT": "x"}, {"SEALPOST_DNS_PORT": "-1"},
         {"SEALPOST_INBOUND_PORT": "x"}, {"SEALPOST_INBOUND_CERTIFICATE": "chain.pem"}, {"SEALPOST_INBOUND_KEY": "key.pem"},
-        {"SEALPOST_GATEWAY": "gateway.example"},
+        {"SEALPOST_GATEWAY": "gateway.example"}, {"SEALPOST_GATEWAY": "post.example", "SEALPOST_MAIL_DOMAIN": "Post.example", **PAIR},
         *({"SEALPOST_GATEWAY": name, **PAIR} for name in ("gateway", "Gateway.example", ".example", "gateway.example.", "a_b.example",
             "bücher.example", "gateway.example\n", "@gateway.example", "a..example", "-a.example", "a" * 200 + ".example")),
     ],
@@ -281,6 +288,7 @@ def test_empty_variables_count_as_unset() -> None:
         ({"SEALPOST_SMTP_PRIVATE": "yes"}, {"smtp_private": "yes"}),
         ({"SEALPOST_DNS": "127.0.0.1, ::1,2001:db8::53", "SEALPOST_DNS_PORT": "5353"}, {"dns": "127.0.0.1, ::1,2001:db8::53", "dns_port": 5353}),
         ({"SEALPOST_INBOUND_PORT": "0", "SEALPOST_INBOUND_BIND": "::"}, {"inbound_port": 0, "inbound_bind": "::"}),
+        ({"SEALPOST_GATEWAY": "gateway.post.example", "SEALPOST_MAIL_DOMAIN": "post.example", **PAIR}, {"gateway": "gateway.post.example"}),
         ({"SEALPOST_GATEWAY": "xn--bcher-kva.example", **PAIR}, {"gateway": "xn--bcher-kva.example", "inbound_key": "key.pem"}),
         ({}, {"smtp_host": "", "smtp_port": 25, "smtp_private": "no", "dns": "", "dns_port": 53, "inbound_port": 8026, "gateway": ""}),
     ],

@@ -72,7 +72,7 @@ async def test_administrators_choose_the_notices(site: Site, alice: httpx2.Async
     assert (await alice.get(answer.headers["location"])).text.count(" checked") == 2
     await site.send()
     subjects = " | ".join(site.world.mailbox.subjects("alice@example.org"))
-    assert "geaccepteerd door mailserver" in subjects
+    assert "geaccepteerd door relayserver" in subjects
     every = await alice.post(NOTICES, data=dict.fromkeys(CHOICES, "yes"))
     assert every.status_code == 303
     assert (await alice.get(NOTICES)).text.count(" checked") == len(CHOICES)

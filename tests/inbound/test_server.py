@@ -146,7 +146,7 @@ async def test_a_mail_comes_in_as_it_was_sent(start: Start, connect: Connect) ->
     assert (await speaker.say(b".")).startswith(b"250"), "an empty mail"
     assert [octets for *_, octets in kept.mails] == [b"Subject: x\r\n\r\n.first\r\n..\r\nl\xc3\xa9\r\n", b".\r\n", b""]
     assert [sender for sender, *_ in kept.mails] == ["alice@example.org", "alice@example.org", ""]
-    assert kept.seen[0] == Conversation("127.0.0.1", "out.example.org")
+    assert kept.seen[0] == Conversation("127.0.0.1", "out.example.org", size=20)
     assert (await speaker.say(b"QUIT")).startswith(b"221")
 
 
@@ -359,6 +359,27 @@ async def test_too_many_errors(start: Start, connect: Connect) -> None:
     heard = await speaker.rest()
     assert heard.count(b"550 5.1.1") == 11
     assert heard.endswith(b"421 4.7.0 Too many errors\r\n")
+
+
+async def test_too_many_unknown_commands(start: Start, connect: Connect) -> None:
+    _, port = await start(Kept())
+    speaker = await connect(port)
+    speaker.writer.write(b"NONSENSE\r\n" * 9)
+    heard = (await speaker.rest()).splitlines()
+    assert [line[:3] for line in heard] == [b"500"] * 4 + [b"502"]
+    assert heard[-1] == b"502 5.5.1 Too many unrecognized commands, goodbye."
+
+
+async def test_how_large_a_mail_will_be(start: Start, connect: Connect) -> None:
+    """RFC 1870: what MAIL said, for this mail only."""
+    kept = Kept()
+    _, port = await start(kept)
+    speaker = await connect(port)
+    await speaker.all(b"MAIL FROM:<alice@example.org> BODY=8BITMIME size=7654", *TO_BOB[1:])
+    await speaker.say(b"hi\r\n.")
+    assert kept.seen[0].size == 7654
+    assert (await speaker.mail(b"hi")).startswith(b"250")
+    assert kept.seen[0].size == 0, "the same conversation"
 
 
 async def test_an_endless_line_is_no_command(start: Start, connect: Connect) -> None:

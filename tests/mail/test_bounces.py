@@ -248,6 +248,24 @@ def test_diagnostics_are_bounded_and_harmless() -> None:
     assert read.diagnostic.startswith("550 5.1.1 a b [31m  evil \ufffd and xxx")
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("550 user over quota", "full"), ("550 Mailbox full", "full"), ("554 <bob@example.com> mailbox is FULL", "full"),
+        ("550 bob: mailbox quota exceeded for this recipient", "full"), ("550 No Bob here", "unknown"),
+        ("550 5.1.1 user over quota", "unknown"), ("550 5.7.1 Mailbox full", "policy"), ("550 fully booked", "unknown"),
+    ],
+)  # fmt: skip
+def test_a_full_mailbox_without_an_enhanced_code(said: str, reason: str) -> None:
+    """In the text of an old bounce, and in a report, where the other server's own code then is 5.0.0."""
+    old = mail("qmail-remote-refusal").replace(b"552 5.2.2 Over quota", said.encode())
+    assert old != mail("qmail-remote-refusal")
+    assert (read_returned(old, BOB).reason, read_returned(old, BOB).by) == (reason, "text")
+    report = FAILED.replace(b"5.1.1", b"5.0.0") + f"Diagnostic-Code: smtp; {said}\r\n".encode()
+    assert read_returned(dsn(report), BOB).reason == reason
+    assert read_returned(dsn(report.replace(b"5.0.0", b"5.1.1")), BOB).reason == "unknown", "its code decides"
+
+
 def test_of_two_reports_on_bob_the_failure_counts() -> None:
     delivered = FAILED.replace(b"failed", b"delivered").replace(b"5.1.1", b"2.0.0")
     assert read_returned(dsn(delivered + b"\r\n" + FAILED), BOB).kind == "failed"

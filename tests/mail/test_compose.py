@@ -1,5 +1,6 @@
 """Every kind of mail in every language: the same in text and HTML, nothing loaded from outside, nothing untranslated."""
 
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from sealpost.mail.views import (
     TooLargeView,
 )
 from sealpost.text.catalogue import LANGUAGES, translator
+from sealpost.text.sources import source_note
 from sealpost.text.statuses import status_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,7 +89,8 @@ def compose(kind: str, language: str, *, demo: bool = False, **changes: Any) -> 
         if kind == "invitation":
             return composer.invitation(InvitationView(**invited))
         return composer.address(AddressView(**invited))
-    timeline = ((at(22), "submitted", ""), (at(22), "announcement_accepted", "250 2.0.0 Ok: queued as <x>"))
+    accepted = (at(22), "announcement_accepted", "250 2.0.0 Ok: queued as <x>", changes.get("source", ""))
+    timeline = ((at(22), "submitted", "", ""), accepted)
     facts: dict[str, Any] = {
         "status_name": kind,
         "at": at(24),
@@ -255,6 +258,27 @@ def test_an_organisations_name_is_text_in_html(kind):
     assert "<script>" not in mail.html
     assert EVIL in mail.text
     assert EVIL in look(mail.html).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("source", ["relay", "bounce"])
+@pytest.mark.parametrize("kind", [kind for kind in NOTICES if kind.startswith(("announcement", "reminder", "content"))])
+def test_a_notice_says_whose_word_it_is(kind, source, language):
+    plain, mail = compose(kind, language), compose(kind, language, source=source)
+    note, seen = " ".join(source_note(source, language).split()), look(mail.html).text
+    heading = status_text("announcement_accepted", language, source)
+    assert note not in plain.text
+    for told in (" ".join(mail.text.split()), " ".join(seen.split())):
+        assert told.count(note) >= 2  # below the heading and in the time line
+        assert heading in told
+        assert status_text("announcement_accepted", language) not in told
+
+
+@pytest.mark.parametrize("kind", ["announcement_offered", "announcement_accepted", "content_delivered"])
+def test_a_relay_is_not_the_recipients_server(kind):
+    lead = compose(kind, "en", source="relay").text
+    assert "relay server" in lead
+    assert not re.search("mail server of|were delivered", lead)
 
 
 def test_every_status_but_the_first_has_its_own_notice():

@@ -26,6 +26,7 @@ from sealpost.mail.domain_records import (
     PATH_WRONG,
     SPF_COVERED,
     SPF_HINT,
+    SPF_NOT_CHECKED,
     SPF_RIGHT,
     SPF_SEVERAL,
     Finding,
@@ -69,9 +70,12 @@ def test_what_is_asked() -> None:
         ),
         ("return_path", "CNAME", "rp.example.org", OURS, ""),
         ("dmarc", "TXT", "_dmarc.example.org", "v=DMARC1; p=none", ""),
-        ("spf", "TXT", DOMAIN, f"include:{OURS}", ""),
+        ("spf", "TXT", DOMAIN, f"v=spf1 include:{OURS} ~all", ""),
     ]
-    assert {(one.state, one.words, one.seen) for one in asked(DOMAIN, OURS, KEYS)} == {("unknown", NOT_CHECKED, ())}
+    assert {(one.state, one.words, one.seen) for one in asked(DOMAIN, OURS, KEYS)} == {
+        ("unknown", NOT_CHECKED, ()),
+        ("unknown", SPF_NOT_CHECKED, ()),
+    }
 
 
 async def test_all_that_is_asked_is_right() -> None:
@@ -216,10 +220,11 @@ async def test_dmarc_of_the_domain_above() -> None:
 @pytest.mark.parametrize(
     ("texts", "path", "state", "words"),
     [
-        ((), False, "missing", SPF_HINT), (("v=spf1 mx -all",), False, "missing", SPF_HINT),
+        ((), False, "optional", SPF_HINT), (("v=spf1 mx -all",), False, "optional", SPF_HINT),
         ((f"v=spf1 mx +include:{OURS} -all", "other"), False, "right", SPF_RIGHT),
         ((f"V=SPF1 INCLUDE:{OURS.upper()} ~all",), False, "right", SPF_RIGHT),
-        ((f"v=spf1 -include:{OURS}",), False, "missing", SPF_HINT), ((f"v=spf10 include:{OURS}",), False, "missing", SPF_HINT),
+        ((f"v=spf1 -include:{OURS}",), False, "optional", SPF_HINT), ((f"v=spf10 include:{OURS}",), False, "optional", SPF_HINT),
+        ((f"v=spf1 include:x.{OURS}",), False, "optional", SPF_HINT), ((f"v=spf1 include:{OURS} ~all",), False, "right", SPF_RIGHT),
         (("v=spf1 -all", f"v=spf1 include:{OURS}"), False, "wrong", SPF_SEVERAL),
         ((), True, "right", SPF_COVERED), (("v=spf1 -all",), True, "right", SPF_COVERED),
         (("v=spf1 -all", "v=spf1 -all"), True, "wrong", SPF_SEVERAL),

@@ -77,6 +77,47 @@ def test_encoded_words(value: str, text: str) -> None:
     assert words(value) == text
 
 
+@pytest.mark.parametrize(
+    ("line", "subject"),
+    [
+        ("Subject: folded\n\twith tab", "folded with tab"),
+        ("Subject: folded \n \t with tab", "folded with tab"),
+        ("Subject: bare\ttab  two", "bare tab  two"),
+        ("Subject:\n\t=?utf-8?q?a?=\n\t=?utf-8?q?b?=\n\tc", "ab c"),
+        ("Subject: =?utf-8?q?a=09b?=", "a\tb"),  # no folding: a control character, which no ticket takes
+    ],
+)
+def test_a_subject_that_is_folded(line: str, subject: str) -> None:
+    assert read_submission(instead("Subject", line)).outline.subject == subject
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        'From: "Alice\n\tSmith" <alice@example.org>',
+        "From: Alice\n\tSmith\n\t<alice@example.org>",
+        'From: "Alice\tSmith"\t<alice@example.org>',
+        'From: "Alice\\\tSmith" <alice@example.org>',
+        'From: =?utf-8?q?Al?=\n\t=?utf-8?q?ice?=\n\t"Smith"\n <alice@example.org>',
+    ],
+)
+def test_a_name_that_is_folded(value: str) -> None:
+    assert read_submission(instead("From", value)).outline.sender == ("Alice Smith", "alice@example.org")
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        "undisclosed-recipients:;", "Undisclosed recipients: ;", '"Bob, B.":;', "Verborgene Empfänger:\n\t;",
+        "=?UTF-8?Q?Verborgene_Empf=C3=A4nger?=:;",
+    ],
+)  # fmt: skip
+def test_an_empty_group_is_nobody(group: str) -> None:
+    outline = read_submission(instead("To", f"To: {group}")).outline
+    assert (outline.to, outline.cc) == ((), ())
+    assert read_outline(header(f"Cc: {group}")).cc == ()
+
+
 def test_the_fingerprint_of_the_same_mail() -> None:
     """What relays put on top does not make it another mail; everything else does."""
     plain = read_submission(crlf(BASE + "\nHello Bob\n")).content_sha256

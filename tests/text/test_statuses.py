@@ -4,7 +4,8 @@ import pytest
 
 from sealpost.domain.status import TABLE
 from sealpost.text.catalogue import LANGUAGES
-from sealpost.text.statuses import STATUS_TEXTS, status_text
+from sealpost.text.sources import source_note, source_of
+from sealpost.text.statuses import SOURCED_TEXTS, STATUS_TEXTS, status_text
 
 # Frozen: a row is added at the end of a release, none is changed.
 RELEASED = (
@@ -44,6 +45,33 @@ def test_every_status_and_no_other_has_words():
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_two_statuses_share_words(language):
     assert len({status_text(name, language) for name in STATUS_TEXTS}) == len(STATUS_TEXTS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("source", SOURCED_TEXTS)
+def test_where_it_is_the_word_of_another_the_status_says_so(language, source):
+    sourced = {name: status_text(name, language, source) for name in SOURCED_TEXTS[source]}
+    assert len({*sourced.values(), *(status_text(name, language) for name in STATUS_TEXTS)}) == len(sourced) + len(
+        STATUS_TEXTS
+    )
+    assert status_text("submitted", language, source) == status_text("submitted", language)
+    assert source_note(source, language)
+    assert source_note("", language) == ""
+
+
+@pytest.mark.parametrize(
+    ("extension", "source"),
+    [
+        ({}, ""),
+        ({"smtp": {"host": "mx.example.com"}}, ""),
+        ({"smtp": {"by": "direct"}}, ""),
+        ({"smtp": {"by": "relay"}}, "relay"),
+        ({"bounce": {"by": "report"}}, "bounce"),
+        ({"web": {}, "by": {"user": 1}}, ""),
+    ],
+)
+def test_whose_word_a_record_is(extension, source):
+    assert source_of(extension) == source
 
 
 def test_english_is_the_source():

@@ -12,7 +12,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from sealpost.domain.errors import Conflict, Unavailable
+from sealpost.domain.errors import Conflict, InvalidInput, TooLarge, Unavailable
 from sealpost.mail.submission import Refused
 from sealpost.store.gateway_mails import Claim
 from sealpost.usecases import gateway as module
@@ -296,6 +296,24 @@ async def test_the_quota(handing: Handing) -> None:
     assert len(await handing.take(more, *both, credential=few)) == 2
 
 
+async def test_a_mail_that_the_quota_refuses_costs_nothing(handing: Handing) -> None:
+    world = handing.world
+    made = await found_client(world.service, world.alice, "web_service", "alice-few", "user")
+    await world.service.pool.execute("update clients set quota = 4 where name = 'alice-few'")
+    few = Credential(made.name, made.secret)
+    five = [handing.to(f"bob{number}@example.com") for number in range(5)]
+    assert len(await handing.take(handing.mail(), *five[:2], credential=few)) == 2
+    other = handing.mail(Message_ID="<2@example.org>")
+    for _ in range(5):
+        assert (await handing.refused(other, *five[:3], credential=few)).startswith("451 4.7.1")
+        reply = await handing.refused(other, *five, credential=few)
+        assert reply.startswith("550 5.5.3 More recipients than the client's quota, 4 in each hour, ever allows")
+    assert len(await handing.take(other, *five[:2], credential=few)) == 2, "nothing was counted for what was refused"
+    world.clock.real_at += timedelta(hours=1)
+    assert len(await handing.take(other, *five, credential=few)) == 5, "only the new ones count"
+    assert await handing.count() == 7
+
+
 # Addresses ----------------------------------------------------------------------------------------------------------
 
 
@@ -369,19 +387,20 @@ def file(name: str, kind: str = "application/pdf", content: str = "JVBERi0x") ->
 @pytest.mark.parametrize(
     ("make", "reply"),
     [
-        (html("<p>Hello <img src='https://charlie.example.net/'></p>\n"), "550 5.6.0 message_body: has the element img, which a registered e-mail does not take; send"),
-        (html("<p><script>x</script></p>\n"), "550 5.6.0 message_body"),
-        (file("../a.pdf"), "550 5.6.0 attachments[0].attachment_name"),
-        (file("con.pdf"), "550 5.6.0 attachments[0].attachment_name"),
-        (file("a.pdf", "image/png"), "550 5.6.0 attachments[0].attachment_type"),
-        (lambda handing: handing.mail(Subject=None), "550 5.6.0 subject"),
-        (lambda handing: handing.mail(Subject="=?utf-8?q?a=0D=0ABcc:_charlie?="), "550 5.6.0 subject"),
-        (lambda handing: handing.mail(Subject="=?utf-8?b?PT91dGYtOD9xP2E9MEE/PQ==?="), "550 5.6.0 subject"),
-        (lambda handing: handing.mail(From="=?utf-8?q?a=E2=80=AEb?= <alice@example.org>"), "550 5.6.0 sender_real_name"),
-        (lambda handing: handing.mail(From="alice@-example.org"), "550 5.6.0 from"),
-        (lambda handing: handing.mail(body="\n"), "550 5.6.0 message_body"),
-        (lambda handing: handing.mail(body="a\x1bb\n"), "550 5.6.0 message_body"),
-        (lambda handing: handing.mail(body=("x" * 900 + "\n") * 1200), "550 5.6.0 message_body"),
+        (html("<p>Hello <img src='https://charlie.example.net/'></p>\n"), "550 5.6.0 The text: has the element img, which a registered e-mail does not take; send"),
+        (html("<p><script>x</script></p>\n"), "550 5.6.0 The text: "),
+        (file("../a.pdf"), "550 5.6.0 The name of attachment 1: is not a plain file name"),
+        (file("con.pdf"), "550 5.6.0 The name of attachment 1: "),
+        (file("a.pdf", "image/png"), "550 5.6.0 The type of attachment 1: does not agree"),
+        (lambda handing: handing.mail(Subject=None), "550 5.6.0 The subject: "),
+        (lambda handing: handing.mail(Subject="=?utf-8?q?a=0D=0ABcc:_charlie?="), "550 5.6.0 The subject: "),
+        (lambda handing: handing.mail(Subject="=?utf-8?b?PT91dGYtOD9xP2E9MEE/PQ==?="), "550 5.6.0 The subject: "),
+        (lambda handing: handing.mail(From="=?utf-8?q?a=E2=80=AEb?= <alice@example.org>"), "550 5.6.0 The From name: "),
+        (lambda handing: handing.mail(From="alice@-example.org"), "550 5.6.0 The From address: "),
+        (lambda handing: handing.mail(body="\n"), "550 5.6.0 The text: "),
+        (lambda handing: handing.mail(body="a\x1bb\n"), "550 5.6.0 The text: "),
+        (lambda handing: handing.mail(body=("x" * 900 + "\n") * 1200), "550 5.6.0 The text: "),
+        (lambda handing: handing.mail(To=f"=?utf-8?q?B=E2=80=AEb?= <{handing.to()}>"), "550 5.6.0 The recipient's name: "),
         (lambda handing: handing.mail(Auto_Submitted="auto-replied"), "550 5.7.1"),
     ],
 )  # fmt: skip
@@ -390,6 +409,41 @@ async def test_refused_content(quiet: Handing, make: Callable[[Handing], bytes],
     both = (quiet.to(), quiet.to("bea@example.com"))
     assert (await quiet.refused(make(quiet), *both, credential=quiet.alice)).startswith(reply)
     assert await quiet.count("gateway_mails") == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "reply"),
+    [
+        (TooLarge("message_body", "more than 9 octets decoded in all"), "552 5.3.4 The text: more than 9 octets decoded in all"),
+        (TooLarge("attachments", "at most 9 are taken"), "552 5.3.4 The attachments: at most 9 are taken"),
+        (InvalidInput("attachments[11].attachment", "is not valid base64"), "550 5.6.0 Attachment 12: is not valid base64"),
+        (InvalidInput("sender_email", "is empty"), "550 5.6.0 The From address: is empty"),
+        (InvalidInput("recipient_email", "is empty"), "550 5.6.0 The recipient's address: is empty"),
+        (InvalidInput("something else", "is odd"), "550 5.6.0 something else: is odd"),
+    ],
+)  # fmt: skip
+def test_what_a_refusal_calls_things(error: InvalidInput, reply: str) -> None:
+    assert module.refusal(error).reply == reply
+
+
+async def test_nobody_named_and_a_folded_subject(handing: Handing) -> None:
+    octets = handing.mail(To="undisclosed-recipients:;", Subject="Notice\n\tof default")
+    await handing.by_alice(octets)
+    await handing.world.work_off()
+    assert "Notice of default" in handing.world.mailbox.subjects("bob@example.com")[0]
+    assert (await handing.refused(handing.signed(octets))).startswith("550 5.7.7 Without credentials To and Cc")
+
+
+async def test_plain_text_is_not_asked_for_where_it_is(quiet: Handing) -> None:
+    reply = await quiet.refused(quiet.mail(body="a\x0cb\n"), credential=quiet.alice)
+    assert reply == "550 5.6.0 The text: has a control character"
+
+
+@pytest.mark.parametrize("minutes", [-61, 6, 120])
+async def test_a_date_that_is_not_now(quiet: Handing, minutes: int) -> None:
+    at = quiet.service.clock.real() + timedelta(minutes=minutes)
+    reply = await quiet.refused(quiet.signed(quiet.mail(Date=format_datetime(at))))
+    assert reply == "550 5.7.7 Without credentials the Date must be at most an hour old, and at most five minutes ahead"
 
 
 async def test_a_better_mail_after_a_refused_one(handing: Handing) -> None:

@@ -116,6 +116,77 @@ async def test_calls_at_once_share_one_lease(house: House) -> None:
     assert (await house.row(house.clients[0]))[1] == 200
 
 
+@pytest.mark.parametrize("limit", [3, 37, 700])
+@pytest.mark.parametrize("seed", range(3))
+async def test_several_calls_together_are_never_above_the_limit(house: House, limit: int, seed: int) -> None:
+    """Single calls and groups, on random processes and all at once: a group has all its calls or none."""
+    choice = random.Random(seed)
+    processes = [await house.process(limit) for _ in range(3)]
+    client = house.clients[0]
+    got = 0
+    for _ in range(12):
+        wave = [choice.choice([0, choice.randint(1, limit // 3)]) for _ in range(6)]
+        standings = await asyncio.gather(
+            *(
+                process.take_all(client, calls) if calls else process.take(client)
+                for calls in wave
+                for process in [choice.choice(processes)]
+            )
+        )
+        got += sum(max(calls, 1) for calls, standing in zip(wave, standings, strict=True) if standing.allowed)
+        assert got <= limit
+    for one in processes:
+        got += await allowed(*(one.take(client) for _ in range(limit)))
+    assert got == limit, "what was refused took nothing from those who came later"
+
+
+async def test_several_calls_that_are_too_many(house: House) -> None:
+    one, other, client = await house.process(100), await house.process(100), house.clients[0]
+    for calls in (101, 100_000):
+        assert await one.take_all(client, calls) == Standing(100, "hour", 0, one.unused().reset_at, allowed=False)
+    assert (await one.take_all(client, 60)).used == 60
+    for process in (one, other):
+        assert not (await process.take_all(client, 41)).allowed
+    assert (await other.take_all(client, 40)).used == 100
+    assert not (await one.take_all(client, 1)).allowed
+    assert await house.row(client) == (START.replace(minute=0, second=0, microsecond=0), 100)
+    house.clock.real_at += timedelta(hours=1)
+    assert (await one.take_all(client, 100)).allowed
+    assert not (await other.take(client)).allowed
+
+
+async def test_several_calls_use_what_is_at_hand(house: House) -> None:
+    one, client = await house.process(1000), house.clients[0]
+    assert (await one.take(client)).used == 1
+    assert (await one.take_all(client, 9)).used == 10
+    assert (await house.row(client))[1] == 10
+    assert (await one.take(client)).used == 11
+    assert (await one.take_all(client, 10)).used == 21, "too few at hand: they stay there"
+    assert await allowed(*(one.take(client) for _ in range(9))) == 9
+    assert (await house.row(client))[1] == 30
+
+
+async def test_several_calls_where_another_clock_is_ahead(house: House) -> None:
+    ahead = MovableClock()
+    ahead.real_at += timedelta(hours=2)
+    here, there, client = await house.process(10), await house.process(10, clock=ahead), house.clients[0]
+    assert (await here.take(client)).used == 1
+    assert (await there.take_all(client, 6)).used == 6
+    assert not (await here.take_all(client, 5)).allowed
+    standing = await here.take_all(client, 4)
+    assert (standing.used, standing.allowed) == (10, True), "it goes along with the newer window"
+    assert not (await there.take(client)).allowed
+
+
+async def test_several_calls_while_the_database_is_away(house: House) -> None:
+    one, client = await house.process(100), house.clients[0]
+    alive, one._pool = one._pool, await dead_pool(house.dsn)
+    with pytest.raises(Unavailable):
+        await one.take_all(client, 5)
+    one._pool = alive
+    assert (await one.take_all(client, 100)).used == 100
+
+
 @pytest.mark.parametrize(
     ("unit", "at", "reset"),
     [

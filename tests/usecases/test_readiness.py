@@ -16,12 +16,14 @@ from sealpost.seal.timestamps.client import TimestampClient
 from sealpost.seal.timestamps.guard import ClockGuard, Reading
 from sealpost.settings import read_settings
 from sealpost.store import logs
+from sealpost.store.embedded import EmbeddedServer
 from sealpost.usecases.decide import decide
 from sealpost.usecases.extend_log import extend_log
 from sealpost.usecases.readiness import LOG, TIME, Readiness
 from sealpost.usecases.seals import seal_pending
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.usecases.submit import Submitter
+from tests.conftest import with_database
 from tests.world import ACT, World
 
 HOUR = timedelta(hours=1)
@@ -139,6 +141,14 @@ async def test_doctor_says_it_in_one_line(world: World, dsn: str) -> None:
     await world.service.pool.execute("update records set at = $1 where log_index is null", earlier)
     with pytest.raises(RuntimeError, match=r"^1 records wait for the log since [^\n]*: does a worker run\?$"):
         await bootstrap.examine_evidence(settings, dsn)
+
+
+async def test_doctor_says_that_the_database_is_not_migrated(server: EmbeddedServer) -> None:
+    settings = read_settings({}, environment="test", tsa_url="own")
+    empty = with_database(server.dsn, "postgres")
+    for examined in (bootstrap.examine_database(empty), bootstrap.examine_evidence(settings, empty)):
+        with pytest.raises(RuntimeError, match=r"^the database is not migrated yet: run sealpost migrate[^\n]*$"):
+            await examined
 
 
 async def test_doctor_counts_what_the_service_did_not_store(world: World, dsn: str) -> None:

@@ -16,17 +16,20 @@ import pytest
 
 from sealpost.content.placement import Blob, ContentUnavailable, Placement
 from sealpost.domain.canonical import digest
+from sealpost.domain.records import Event
 from sealpost.inbound.destination import Conversation
 from sealpost.inbound.returned import ReturnedMails
 from sealpost.inbound.server import InboundServer
 from sealpost.mail.return_path import LIFE, ReturnPaths
-from sealpost.store import erasures, inbound_mails
+from sealpost.store import erasures, inbound_mails, tickets
+from sealpost.usecases import chain
 from sealpost.usecases.decide import decide
 from sealpost.usecases.extend_log import extend_log
 from sealpost.usecases.gather import for_sender
 from sealpost.usecases.mail_bytes import opened
 from sealpost.usecases.reads.tickets import Visible
-from sealpost.usecases.take_returned import MOST_KEPT, MOST_REPLIES, reply_of
+from sealpost.usecases.sender_domains import add_domain, remove_domain
+from sealpost.usecases.take_returned import MOST_KEPT, MOST_OCTETS, MOST_OF_ONE, MOST_REPLIES, reply_of
 from sealpost.usecases.take_returned import Reply as Passed
 from sealpost.verifier.verify import verify
 from tests.mail.test_bounces import mail as corpus
@@ -35,6 +38,7 @@ from tests.world import ACT, World, parsed, text_of
 THERE = Conversation("192.0.2.25", "mx.example.com")
 FAILURE = "De aankondiging kon niet worden bezorgd bij bob@example.com."
 TAKEN, LATER, UNKNOWN = "250 2.0.0 Taken", "451 4.3.0", "550 5.1.1"
+OK, TOO_LARGE = "250 2.1.5 Ok", "552 5.3.4 The mail is too large for what could come back here"
 
 
 def path(world: World, number: int = 0, to: str = "bob@example.com") -> str:
@@ -209,6 +213,48 @@ async def test_both_a_delivery_and_a_later_failure_are_told(world: World) -> Non
     assert (await world.kinds(token))[-2:] == ["announcement_delivered", "announcement_failed"]
 
 
+DELIVERED = {"Action": "delivered", "Status": "2.0.0"}
+
+
+async def test_a_delivery_hides_no_failure_that_was_told(world: World) -> None:
+    token = await world.send()
+    await give(world, path(world), bounce())
+    await world.work_off()
+    before, told_to_alice = await world.kinds(token), told(world, "alice@example.org")
+    assert await give(world, path(world), bounce(**DELIVERED)) == TAKEN
+    await world.work_off()
+    assert await world.kinds(token) == before
+    assert told(world, "alice@example.org") == told_to_alice
+    assert await world.service.pool.fetchval("select status from tickets where token = $1", token) == 40
+    assert sorted(row["kind"] for row in await rows(world)) == ["delivered", "failed"], "it is kept"
+
+
+async def test_a_delivery_hides_no_refusal(world: World) -> None:
+    """The first attempt's outcome was unknown, the second one was refused: that is told, and its path came first."""
+    token = await world.send()
+    pool, sent = world.service.pool, path(world)
+    await pool.execute("update attempts set state = 'uncertain' where mail_from = $1", sent)
+    await pool.execute(
+        """insert into attempts (mail_id, number, state, prepared_at, mail_from)
+           select mail_id, 2, 'failed', prepared_at, 'b-2@sealpost.example' from attempts where mail_from = $1""",
+        sent,
+    )
+    at = world.clock.now()
+    async with pool.acquire() as connection, connection.transaction():
+        ticket = await tickets.lock(connection, await connection.fetchval("select id from tickets"))
+        await chain.record(world.service, connection, ticket, [Event("announcement_failed", at, at)])
+    before = await world.kinds(token)
+    assert await give(world, sent, bounce(**DELIVERED)) == TAKEN
+    assert await world.kinds(token) == before
+    assert [row["kind"] for row in await rows(world)] == ["delivered"]
+
+
+async def test_a_failure_and_a_delivery_at_once(world: World) -> None:
+    token = await world.send()
+    await asyncio.gather(*[give(world, path(world), one) for one in (bounce(), bounce(**DELIVERED))] * 3)
+    assert (await world.kinds(token))[-1] == "announcement_failed"
+
+
 async def test_the_evidence_verifies(world: World) -> None:
     token = await world.send()
     await give(world, path(world), bounce(Action="delivered", Status="2.0.0"))
@@ -338,9 +384,57 @@ async def test_all_that_is_kept_has_a_limit(world: World) -> None:
         MOST_KEPT,
     )
     before = await state(world)
-    assert (await give(world, path(world), bounce())).startswith("552 5.2.2")
+    for one in (b"another", bounce(Action="delayed", Status="4.4.1"), answer(message_id(world))):
+        assert (await give(world, path(world), one)).startswith("552 5.2.2")
     assert await give(world, path(world), b"first") == TAKEN, "what is there already is taken again"
     assert await state(world) == before
+
+
+@pytest.mark.parametrize("full", ["number", "octets"])
+async def test_who_fills_the_place_up_hides_no_bounce(full: str, world: World) -> None:
+    token = await world.send()
+    await give(world, path(world), b"first")
+    await world.service.pool.execute(
+        """insert into inbound_mails select gen_random_uuid(), account_id, ticket_id, mail_id, attempt, 'unclear', received_at,
+           mail_from, sha256(n::text::bytea), size, facts, segment, "offset", length, nonce, wrapped_key
+           from inbound_mails, generate_series(2, $1) n""",
+        MOST_KEPT if full == "number" else 2,
+    )
+    if full == "octets":
+        await world.service.pool.execute("update inbound_mails set size = $1", MOST_OCTETS // 2)
+    for one in (bounce(**DELIVERED), bounce()):
+        assert await give(world, path(world), one) == TAKEN
+    assert (await world.kinds(token))[-2:] == ["announcement_delivered", "announcement_failed"]
+    before = await state(world)
+    for one in (bounce(Status="5.2.2"), bounce(**DELIVERED, Diagnostic_Code="smtp; 250 again"), b"more"):
+        assert (await give(world, path(world), one)).startswith("552 5.2.2"), "only the first of each"
+    assert await state(world) == before
+
+
+async def test_the_octets_that_are_kept_have_a_limit(world: World) -> None:
+    await world.send()
+    await give(world, path(world), b"first")
+    await world.service.pool.execute("update inbound_mails set size = $1", MOST_OCTETS - 6)
+    assert (await give(world, path(world), b"7 octet")).startswith("552 5.2.2")
+    assert await give(world, path(world), b"6 octe") == TAKEN
+
+
+async def test_a_mail_that_comes_back_is_little_larger_than_ours(world: World) -> None:
+    await world.send()
+    size = await world.service.pool.fetchval("select size from mails where message_header = $1", message_id(world))
+    most = size + MOST_OF_ONE
+    words = bounce() + b"x" * (most - len(bounce()))
+    before = await state(world)
+    assert await give(world, path(world), words + b"x", content=Full()) == TOO_LARGE, "before anything is stored"
+    by_post = answer(message_id(world)).ljust(most + 1, b"x")
+    assert await give(world, "post@sealpost.example", by_post, "bob@example.com", content=Full()) == TOO_LARGE
+    destination = ReturnedMails(world.service)
+    for announced, reply in ((0, OK), (most, OK), (most + 1, TOO_LARGE), (10**20 - 1, TOO_LARGE)):
+        there = dataclasses.replace(THERE, size=announced)
+        assert await destination.admits(there, path(world), "") == reply
+        assert (await destination.admits(there, "b-" + "a" * 50 + "@sealpost.example", "") or "").startswith(UNKNOWN)
+    assert await state(world) == before
+    assert await give(world, path(world), words) == TAKEN
 
 
 @pytest.mark.parametrize(
@@ -441,8 +535,7 @@ async def test_five_hundred_forged_bounces_change_nothing(world: World) -> None:
     destination = ReturnedMails(world.service)
     for one in paths:
         assert (await destination.admits(THERE, one, "") or UNKNOWN).startswith(UNKNOWN), one
-        if one.partition("@")[0] != genuine.partition("@")[0]:  # the domain alone is judged at RCPT
-            assert (await destination.take(THERE, "", [one], bounce(Status="5.2.2"))).startswith(UNKNOWN), one
+        assert (await destination.take(THERE, "", [one], bounce(Status="5.2.2"))).startswith(UNKNOWN), one
     assert await give(world, genuine, bounce()) == TAKEN
     assert await state(world) == before
 
@@ -457,15 +550,34 @@ async def test_a_return_path_ends(world: World) -> None:
 
 async def test_return_paths_of_sender_domains(world: World) -> None:
     token = await world.send()
-    elsewhere = path(world).replace("@sealpost.example", "@rp.example.org")
-    assert (await give(world, elsewhere, bounce())).startswith(UNKNOWN)
+    own = path(world)
+    elsewhere = own.replace("@sealpost.example", "@rp.example.org")
     now = world.clock.real()
     await world.service.pool.execute(
         "insert into sender_domains (account_id, name, due_at, created_at) values ($1, 'example.org', $2, $2)",
         world.alice,
         now,
     )
+    assert (await give(world, elsewhere, bounce())).startswith(UNKNOWN), "the mail went out with another path"
+    await world.service.pool.execute("update attempts set mail_from = $2 where mail_from = $1", own, elsewhere)
     assert await give(world, elsewhere.upper(), bounce()) == TAKEN
+    assert (await world.kinds(token))[-1] == "announcement_failed"
+    assert await give(world, own, bounce()) == TAKEN, "the path of an alias, with the canonical name"
+
+
+async def test_what_went_out_before_a_sender_domain_was_removed(world: World) -> None:
+    await add_domain(world.service, world.alice, "example.org")
+    await world.service.pool.execute("update sender_domains set verified_at = now(), return_path = true")
+    token = await world.send()
+    genuine = path(world)
+    assert genuine.endswith("@rp.example.org")
+    await remove_domain(world.service, world.alice, "example.org")
+    refusals = [
+        await give(world, one, bounce())
+        for one in (genuine.replace("@rp.", "@"), genuine.replace(".org", ".net"), "b-" + "a" * 50 + "@rp.example.org")
+    ]
+    assert refusals == ["550 5.1.1 No such address here"] * 3, "as at any domain that was never ours"
+    assert await give(world, genuine, bounce()) == TAKEN
     assert (await world.kinds(token))[-1] == "announcement_failed"
 
 

@@ -385,3 +385,27 @@ async def _chunks(octets: bytes) -> AsyncIterator[bytes]:
 def whole_bundle(world: World, kinds: Sequence[str] = LIFE, **options: Any) -> bytes:
     """A bundle in which everything is right."""
     return bundled(world, plan(world, entries(world, kinds), **options))
+
+
+SPOKEN: dict[str, dict[str, Any]] = {
+    "announcement_offered": {"smtp": {"by": "relay"}},
+    "announcement_accepted": {"smtp": {"by": "relay"}},
+    "announcement_failed": {"bounce": {"by": "report"}},
+    "announcement_delivered": {"bounce": {"by": "report"}},
+    "content_delivered": {"smtp": {"by": "relay"}},
+    "content_failed": {"bounce": {"by": "report"}},
+}
+"""Records that are the word of a relay or of a returned mail: kind → extension."""
+
+
+def spoken(world: World, said: dict[str, dict[str, Any]]) -> bytes:
+    """A bundle of records of some kinds after the submission, with these members in their extensions."""
+    kinds = ("submitted", *said)
+
+    def change(seq: int, value: dict[str, Any]) -> None:
+        if seq > 1:
+            members = value["Extensions"][0]["sealpost/1"]
+            members.pop("smtp", None)
+            members.update(said[kinds[seq - 1]])
+
+    return bundled(world, plan(world, entries(world, kinds, change=change)))

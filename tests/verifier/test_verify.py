@@ -22,7 +22,20 @@ from sealpost.verifier import tables
 from sealpost.verifier.report import Report, Unusable
 from sealpost.verifier.trust import Trust, read_trust, trust_of
 from sealpost.verifier.verify import verify
-from tests.verifier.lives import LIFE, START, WITNESS, Plan, World, bundled, entries, issuer, plan, whole_bundle
+from tests.verifier.lives import (
+    LIFE,
+    SPOKEN,
+    START,
+    WITNESS,
+    Plan,
+    World,
+    bundled,
+    entries,
+    issuer,
+    plan,
+    spoken,
+    whole_bundle,
+)
 from tests.verifier.tampering import cases, members_of, replaced, zipped
 
 
@@ -45,6 +58,35 @@ def test_a_right_bundle_passes_every_check(good: bytes, trust: Trust) -> None:
         "NotificationForAcceptance",
     ]
     assert report.time_line[2].line == "250 2.0.0 Ok: queued as 4XsT9k2n1zB"
+
+
+def test_the_time_line_says_whose_word_it_is(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.asice"
+    path.write_bytes(spoken(world, SPOKEN))
+    report = verify(path.read_bytes())
+    told = [(one["event"], one["by"]) for one in report.as_json()["timeLine"]]
+    assert told == [
+        ("SubmissionAcceptance", ""),
+        ("announcement_offered", ""),
+        ("NotificationForAcceptance", "relay"),
+        ("NotificationForAcceptanceFailure", "bounce"),
+        ("NotificationDelivered", "bounce"),
+        ("RelayToNonERDS", "relay"),
+        ("RelayToNonERDSFailure", "bounce"),
+    ]
+    run([str(path), "--lang", "en"])
+    printed = capsys.readouterr().out
+    assert printed.count("by a relay server (not by the recipient’s mail server)") == 2
+    assert printed.count("says a returned mail (whoever has the mail could have written it)") == 3
+    assert "accepted by the recipient’s mail server" not in printed
+
+
+def test_the_recipients_own_server_stays_what_it_is(world: World) -> None:
+    said = {"announcement_accepted": {"smtp": {"by": "direct"}}, "announcement_failed": {"smtp": {"by": ["relay"]}}}
+    assert [one.event for one in verify(spoken(world, said)).time_line][1:] == [
+        "NotificationForAcceptance",
+        "NotificationForAcceptanceFailure",
+    ]
 
 
 def test_other_lives_pass(world: World, trust: Trust) -> None:

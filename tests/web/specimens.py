@@ -28,6 +28,7 @@ from sealpost.web.inbox.mails import read_mail
 from sealpost.web.inbox.pane import FRAMED
 from sealpost.web.pickup.landing import Visit
 from sealpost.web.reference.view import reference
+from sealpost.web.ticket.page import told
 
 AT = datetime(2026, 11, 23, 10, 15, 2, tzinfo=UTC)
 ZONE = ZoneInfo("Europe/Amsterdam")
@@ -130,6 +131,11 @@ DOCUMENT["components"]["responses"].pop("NotFound")
 INVITATION = Invitation("alice@example.org", "Alice Incasso N.V.", "en", AT, ZONE)
 
 
+def sourced(source: str) -> TicketView:
+    """Alice's ticket when every status is the word of a source."""
+    return replace(VIEW, statuses=tuple(replace(one, source=source) for one in VIEW.statuses))
+
+
 def listed(chosen: dict[str, str], page: TicketPage) -> dict[str, Any]:
     """What the list of tickets is given besides who looks."""
     return {
@@ -210,12 +216,14 @@ def _sender() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for saved in (False, True):
         context = {"choices": CHOICES, "chosen": ("accepted", "refused"), "saved": saved}
         yield f"notices{', saved' if saved else ''}", "dashboard/notices.html", signed_in | context
-    context = signed_in | {"ticket": VIEW, "current": status_of("accepted"), "is_open": True, "late": False}
+    context = signed_in | told(VIEW) | {"is_open": True, "late": False}
     yield "ticket", "ticket/ticket.html", context
     yield (
         "ticket, refused",
         "ticket/ticket.html",
-        context | {"ticket": REFUSED, "current": None, "is_open": False, "late": True},
+        context | told(REFUSED) | {"is_open": False, "late": True},
     )
+    for source in ("relay", "bounce"):
+        yield f"ticket, {source}", "ticket/ticket.html", context | told(sourced(source))
     yield "ticket, none", "ticket/none.html", signed_in
     yield "withdraw", "ticket/withdraw.html", signed_in | {"ticket": VIEW}

@@ -234,6 +234,11 @@ async def test_the_ticket_page(world: World, site: httpx2.AsyncClient) -> None:
     page = await site.get(address_of.format(token))
     assert page.status_code == 200
     assert "250 " in page.text
+    # The catcher is a relay.
+    assert "Accepted by a relay server" in page.text
+    assert "<strong>Announcement accepted by relay server</strong>" in page.text
+    assert "Relay server, not the recipient’s mail server." in page.text
+    assert "Reached the recipient’s mail server" not in page.text
     assert hashlib.sha256(PDF).hexdigest() in page.text.replace("<wbr>", "")
     assert "bob@example.com" in (await site.get("/dashboard/")).text
     await site.post("/signout")

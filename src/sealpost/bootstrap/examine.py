@@ -18,6 +18,7 @@ from sealpost.store.migrate import is_current
 from sealpost.store.pool import Connection, connector
 
 LATE = timedelta(minutes=10)
+NOT_MIGRATED = "the database is not migrated yet: run sealpost migrate, or start the service"
 WARNING = timedelta(days=30)  # how long before a certificate ends doctor calls it a failure
 
 
@@ -40,7 +41,7 @@ async def examine_database(dsn: str) -> str:
     if loose:
         raise RuntimeError(f"{', '.join(loose)} off: a crash could lose evidence")
     if not await is_current(connector(dsn)):
-        raise RuntimeError("not migrated: run sealpost migrate")
+        raise RuntimeError(NOT_MIGRATED)
     return f"PostgreSQL {version // 10_000}.{version % 10_000}, migrated, durable"
 
 
@@ -61,10 +62,12 @@ async def examine_evidence(settings: Settings, dsn: str) -> str:
     """How the log and the time stamps stand, for doctor.
 
     Raises:
-        RuntimeError: the log is stopped or waits, or nothing gives the time.
+        RuntimeError: the database has no tables yet, the log is stopped or waits, or nothing gives the time.
     """
     if not settings.tsa_url:
         raise RuntimeError("no time stamp authority: set SEALPOST_TSA_URL, else no time is proven and no bundle made")
+    if not await is_current(connector(dsn)):
+        raise RuntimeError(NOT_MIGRATED)
     connection = await connector(dsn)()
     try:
         newest, said = await logs.newest(connection), await logs.said(connection)

@@ -16,7 +16,7 @@ import typer
 
 from sealpost import bootstrap
 from sealpost.cli.running import listen, run, serve_web, set_up_logs, stop_on_signals
-from sealpost.settings import Settings, read_settings
+from sealpost.settings import Settings, SettingsError, read_settings
 from sealpost.worker.run import run as work
 
 log = structlog.get_logger()
@@ -36,6 +36,10 @@ def serve(
 ) -> None:
     """Serve. SIGTERM and Ctrl-C stop it cleanly."""
     settings = read_settings()
+    if role == "inbound" and not settings.inbound_port:
+        raise SettingsError(
+            "SEALPOST_INBOUND_PORT is 0, so that no mail is taken in: there is nothing to do for inbound"
+        )
     set_up_logs(pretty=sys.stderr.isatty())
     if processes > 1 and role in {"all", "web"}:
         run(_supervise(settings, role, processes))

@@ -21,6 +21,7 @@ class Conversation:
         tls: whether this connection is encrypted.
         identity: what ``authenticate`` returned, or None.
         smtputf8: the current mail was announced with SMTPUTF8 (RFC 6531).
+        size: the octets that it was announced with (RFC 1870); 0: not told.
     """
 
     peer: str
@@ -28,6 +29,7 @@ class Conversation:
     tls: bool = False
     identity: object | None = None
     smtputf8: bool = False
+    size: int = 0
 
 
 Authenticate = Callable[[str, str, str, Conversation], Awaitable[object | None]]

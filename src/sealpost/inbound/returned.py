@@ -6,24 +6,22 @@ bounce is ever answered by a bounce (RFC 5321, 4.5.5 and 6.1; RFC 3834).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from sealpost.content.placement import ContentUnavailable
-from sealpost.domain.errors import Conflict, Unavailable
+from sealpost.domain.errors import Conflict, TooLarge, Unavailable
 from sealpost.inbound.destination import Conversation
 from sealpost.mail.return_path import is_return_path
 from sealpost.usecases.service import Service
-from sealpost.usecases.take_returned import expected, is_return_domain, not_taken, take_reply, take_returned
+from sealpost.usecases.take_returned import expected, is_own_domain, not_taken, take_reply, take_returned
 
 OUR_ADDRESS = "post"
-_REMEMBERED = 60.0
-_MOST_REMEMBERED = 1000
 _OK = "250 2.1.5 Ok"
 _LATER = "451 4.3.0 Cannot be kept now, try again later"
 _UNKNOWN = "550 5.1.1 No such return path, or its time is over"
 _NOT_A_REPLY = "550 5.1.1 Nobody reads this address, and this mail answers none of ours"
 _TOO_MUCH = "552 5.2.2 Too much has come back for that mail"
+_TOO_LARGE = "552 5.3.4 The mail is too large for what could come back here"
 _TAKEN = "250 2.0.0 Taken"
 
 
@@ -31,22 +29,22 @@ class ReturnedMails:
     """The destination for ``b-…@`` at our own domain and at return paths of sender domains, and for our own address."""
 
     def __init__(self, service: Service) -> None:
-        """Asks nothing yet; what it learns about domains is remembered for a minute."""
+        """Asks nothing yet."""
         self._service = service
-        self._domains: dict[str, tuple[float, bool]] = {}
 
     async def admits(self, conversation: Conversation, recipient: str, mail_from: str) -> str | None:  # noqa: ARG002 - the protocol's
-        """See ``Destination.admits``."""
+        """See ``Destination.admits``; who has no genuine return path is not told which domains send from here."""
         local, _, domain = recipient.rpartition("@")
         try:
-            if self._is_ours(recipient):
+            if self._is_ours(recipient) or await expected(self._service, recipient, conversation.size):
                 return _OK
-            if not is_return_path(local) or not await self._is_return_domain(domain.lower()):
-                return None
-            return _OK if await expected(self._service, local) else _UNKNOWN
+        except TooLarge as error:
+            not_taken(str(error))
+            return _TOO_LARGE
         except Unavailable as error:
             not_taken(str(error))
             return _LATER
+        return _UNKNOWN if is_return_path(local) and is_own_domain(self._service, domain) else None
 
     async def take(self, conversation: Conversation, mail_from: str, recipients: Sequence[str], octets: bytes) -> str:  # noqa: ARG002 - the protocol's
         """See ``Destination.take``; if it fails for one of several recipients, the others take it twice for once."""
@@ -58,13 +56,16 @@ class ReturnedMails:
         try:
             if self._is_ours(recipient):
                 return _TAKEN if await take_reply(self._service, mail_from, octets) else _NOT_A_REPLY
-            named = await expected(self._service, recipient.rpartition("@")[0])
+            named = await expected(self._service, recipient)
             if named is None:
                 return _UNKNOWN
             await take_returned(self._service, named.mail_id, named.attempt, mail_from, octets)
         except (Unavailable, ContentUnavailable) as error:
             not_taken(str(error))
             return _LATER
+        except TooLarge as error:
+            not_taken(str(error))
+            return _TOO_LARGE
         except Conflict as error:
             not_taken(str(error))
             return _TOO_MUCH
@@ -72,14 +73,3 @@ class ReturnedMails:
 
     def _is_ours(self, recipient: str) -> bool:
         return recipient.lower() == f"{OUR_ADDRESS}@{self._service.face.mail_domain}".lower()
-
-    async def _is_return_domain(self, domain: str) -> bool:
-        now = asyncio.get_running_loop().time()
-        until, known = self._domains.get(domain, (0.0, False))
-        if until > now:
-            return known
-        known = await is_return_domain(self._service, domain)
-        if len(self._domains) >= _MOST_REMEMBERED:
-            self._domains.clear()
-        self._domains[domain] = (now + _REMEMBERED, known)
-        return known

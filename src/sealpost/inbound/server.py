@@ -129,6 +129,8 @@ class InboundServer:
         if not address.isascii() and not envelope.smtp_utf8:
             return "553 5.6.7 That address needs SMTPUTF8"
         server.conversation.smtputf8 = bool(envelope.smtp_utf8)
+        # Its form was checked before this is called.
+        server.conversation.size = next((int(one[5:]) for one in options if one.startswith("SIZE=")), 0)
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 Ok"

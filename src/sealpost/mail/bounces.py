@@ -40,6 +40,9 @@ _AUTOMATIC = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-autoresponse
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 _CODE = re.compile(r"(?<![0-9.])[45][0-9]{2}[ :-].*")
 _ENHANCED = re.compile(r"(?<![0-9.])([45]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
+# A full mailbox (RFC 3463, X.2.2) as servers write it without a code: local deliveries of qmail; GNU Mailutils (manual,
+# "Mailbox Quotas") and Dovecot; Exchange and Gromox.
+_FULL = re.compile(r"over quota|quota exceeded|mailbox (?:is )?full", re.IGNORECASE)
 _MESSAGE_IDS, _DIAGNOSTIC = 50, 1000
 _ODD_OCTETS, _ODD_LINES, _ODD_LINE = 32 * 1024, 800, 160
 
@@ -176,8 +179,12 @@ def _reason(status: str, diagnostic: str) -> Reason:
     reply = _CODE.search(diagnostic)
     if reason != "other" or not reply:
         return reason
-    said = reply[0].encode("utf-8", "replace")
-    return reason_of("rcpt", Reply(int(said[:3]), (said,)))
+    line = reply[0].encode("utf-8", "replace")
+    said = Reply(int(line[:3]), (line,))
+    # Where the other server gave no code, a report has x.0.0 (RFC 3464, 2.3.4).
+    if not said.enhanced and status[1:] in {"", ".0.0"} and _FULL.search(diagnostic):
+        return "full"
+    return reason_of("rcpt", said)
 
 
 def _is_automatic(message: Incoming) -> bool:

@@ -26,6 +26,7 @@ from sealpost.mail.views import (
 from sealpost.text.catalogue import Translator, marked, translator
 from sealpost.text.dates import long_datetime
 from sealpost.text.sizes import size_text
+from sealpost.text.sources import BOUNCE, RELAY, source_note
 from sealpost.text.statuses import status_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -60,6 +61,23 @@ NOTICES = {
     "content_erased": marked("The contents of your registered e-mail to %(recipient)s were erased from this service."),
 }
 """What a notice says, for every status but the first, which the confirmation is about (contract, sections 6 and 9)."""
+SOURCED_NOTICES = {
+    RELAY: {
+        "announcement_offered": marked("The announcement to %(recipient)s was offered to a relay server."),
+        "announcement_accepted": marked("A relay server accepted the announcement to %(recipient)s, to pass it on."),
+        "content_offered": marked("Your registered e-mail to %(recipient)s was offered to a relay server."),
+        "content_delivered": marked(
+            "A relay server accepted the contents of your registered e-mail to %(recipient)s, to pass them on."
+        ),
+        "reminder_offered": marked("The reminder to %(recipient)s was offered to a relay server."),
+        "reminder_accepted": marked("A relay server accepted the reminder to %(recipient)s, to pass it on."),
+    },
+    BOUNCE: {
+        "announcement_accepted": marked("The announcement was delivered to %(recipient)s."),
+        "reminder_accepted": marked("The reminder was delivered to %(recipient)s."),
+    },
+}
+"""What it says where it is not the word of the recipient's mail server; the note of `text.sources` follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +152,10 @@ class Composer:
         Raises:
             KeyError: no notice is written about this status.
         """
-        heading = status_text(view.status_name, view.language)
-        lead = translator(view.language).gettext(NOTICES[view.status_name]) % {"recipient": view.recipient_email}
+        heading = status_text(view.status_name, view.language, view.source)
+        sentence = SOURCED_NOTICES.get(view.source, {}).get(view.status_name) or NOTICES[view.status_name]
+        lead = translator(view.language).gettext(sentence) % {"recipient": view.recipient_email}
+        lead = f"{lead} {source_note(view.source, view.language)}".rstrip()
         subject = _labelled(view.language, heading, view.subject)
         return self._composed("notice", view, subject, heading, lead)
 
@@ -181,6 +201,7 @@ class Composer:
             "moment": partial(long_datetime, zone=zone, language=language),
             "size": partial(size_text, language=language),
             "status": partial(status_text, language=language),
+            "source_note": partial(source_note, language=language),
         }
         jinja = _environment(language)
         text, html = (jinja.get_template(f"{kind}.{form}").render(context) for form in ("txt", "html"))

@@ -22,7 +22,7 @@ from sealpost.mail.dkim import public_txt
 from sealpost.mail.dns import Answer, Dns
 from sealpost.text.catalogue import marked
 
-State = Literal["right", "missing", "wrong", "unknown"]
+State = Literal["right", "missing", "wrong", "unknown", "optional"]
 RETURN_LABEL = "rp"
 _LABEL = 63
 _SEEN, _SEEN_LENGTH = 5, 300
@@ -55,8 +55,13 @@ DMARC_MISSING = marked("There is no DMARC record. Add at least this one; large m
 DMARC_WRONG = marked("This is no valid DMARC record, or there is more than one. Keep one, at least as is asked for.")
 SPF_COVERED = marked("Nothing to do: SPF is checked for the return path, and that record stands.")
 SPF_RIGHT = marked("Our servers stand in the SPF record.")
+SPF_NOT_CHECKED = marked(
+    "Not checked yet. Not needed with the return path's record. There can be only one SPF record: if you have one, add "
+    "the include to it."
+)
 SPF_HINT = marked(
-    "Not needed: SPF is checked for the return path, so add that record instead. Some servers look here all the same."
+    "Not needed: SPF is checked for the return path, so add that record instead. If you want this one as well, for servers "
+    "that look here all the same: there can be only one SPF record, so add the include to the one that you have."
 )
 SPF_SEVERAL = marked("More than one SPF record stands here, which makes all of them invalid. Keep one.")
 
@@ -80,7 +85,7 @@ class Finding:
         name: where, without a final dot.
         expected: the value that is asked for.
         seen: what stood there, shortened, printable ASCII.
-        state: ``unknown`` when the DNS did not answer, or was not asked yet.
+        state: ``unknown`` when the DNS did not answer, or was not asked yet; ``optional``: not there, and not needed.
         words: one English sentence, a message id of the catalogue.
         alternative: the target of a CNAME that does as well; empty: none.
         since: since when it stands so; None: not known.
@@ -150,8 +155,13 @@ def asked(domain: str, mail_domain: str, keys: Sequence[SenderKey]) -> tuple[Fin
         ),
         Finding("return_path", "CNAME", return_domain(domain), mail_domain),
         Finding("dmarc", "TXT", f"_dmarc.{domain}", "v=DMARC1; p=none"),
-        Finding("spf", "TXT", domain, f"include:{mail_domain}"),
+        # A whole record: what is printed is pasted. Any record with this term in it is as good.
+        Finding("spf", "TXT", domain, f"v=spf1 {_term(mail_domain)} ~all", words=SPF_NOT_CHECKED),
     )
+
+
+def _term(mail_domain: str) -> str:
+    return f"include:{mail_domain}"
 
 
 async def check(dns: Dns, domain: str, mail_domain: str, keys: Sequence[SenderKey]) -> tuple[Finding, ...]:
@@ -167,12 +177,12 @@ async def check(dns: Dns, domain: str, mail_domain: str, keys: Sequence[SenderKe
         A finding for each record, in the order of ``asked``.
     """
     wanted = asked(domain, mail_domain, keys)
-    found = await asyncio.gather(*(_check(dns, domain, one) for one in wanted))
+    found = await asyncio.gather(*(_check(dns, domain, mail_domain, one) for one in wanted))
     covered = any(one.record == "return_path" and one.state == "right" for one in found)
     return tuple(_covered(one) if covered and one.record == "spf" else one for one in found)
 
 
-async def _check(dns: Dns, domain: str, one: Finding) -> Finding:
+async def _check(dns: Dns, domain: str, mail_domain: str, one: Finding) -> Finding:
     answer = await dns.look_up(one.name, "CNAME" if one.type == "CNAME" else "TXT")
     if answer.status == "failed":
         return replace(one, state="unknown", words=NO_ANSWER)
@@ -182,7 +192,7 @@ async def _check(dns: Dns, domain: str, one: Finding) -> Finding:
         case "dmarc":
             return await _check_dmarc(dns, domain, one, answer)
         case "spf":
-            return _judge_spf(answer, one)
+            return _judge_spf(answer, one, _term(mail_domain))
         case _:
             state, words = _judge_key(answer, one)
     return replace(one, seen=_shown(answer.values), state=state, words=words)
@@ -280,14 +290,14 @@ def _judge_dmarc(records: list[str], answer: Answer) -> tuple[State, str]:
     return "right", DMARC_RIGHT
 
 
-def _judge_spf(answer: Answer, one: Finding) -> Finding:
+def _judge_spf(answer: Answer, one: Finding, wanted: str) -> Finding:
     records = [value for value in answer.values if _SPF.match(value)]  # of many texts that stand at a domain
     one = replace(one, seen=_shown(records))
     if len(records) > 1:
         return replace(one, state="wrong", words=SPF_SEVERAL)
     terms = records[0].lower().split() if records else []
-    found = any(term.lstrip("+") == one.expected for term in terms)
-    return replace(one, state="right" if found else "missing", words=SPF_RIGHT if found else SPF_HINT)
+    found = any(term.lstrip("+") == wanted for term in terms)
+    return replace(one, state="right" if found else "optional", words=SPF_RIGHT if found else SPF_HINT)
 
 
 def _covered(spf: Finding) -> Finding:

@@ -1,7 +1,8 @@
 """Values of header fields, read strictly: parameters, encoded words, mailboxes, dates.
 
 For ``mail/mime_strict`` and ``mail/submission``. Clauses: RFC 2045 5.1 (parameters), RFC 2231 (their other characters),
-RFC 2047 (encoded words), RFC 5322 3.3, 3.4 and 3.6.4. No comments, no groups, no obsolete forms.
+RFC 2047 (encoded words), RFC 5322 2.2.3 (folding), 3.3, 3.4 and 3.6.4. No comments, no groups but an empty one in place of
+all recipients, no obsolete forms.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ QUOTED_OCTETS = re.compile(r"(?:[!-<>@-~]|=[0-9A-Fa-f]{2})*")
 MAILBOX_TOKEN = re.compile(
     r'[ \t]*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|<(?P<angle>[^\s<>"(),:;\\\[\]]+)>|(?P<comma>,)|(?P<atom>[^\s<>"(),:;\\\[\]]+))'
 )
+# What mail programs write when everybody is in Bcc, in the language of their user: a phrase and nobody behind it.
+EMPTY_GROUP = re.compile(r'(?:[^()<>@,;:\\"\[\]]{1,200}|"[^"\\]{0,200}"[ \t]*):[ \t]*;')
+BLANKS = re.compile(r"[ \t]+")
 DATE = re.compile(
     r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),[ \t]+)?[0-9]{1,2}[ \t]+(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
     r"[ \t]+[0-9]{4}[ \t]+[0-9]{2}:[0-9]{2}(?::[0-9]{2})?[ \t]+(?:[+-][0-9]{4}|GMT|UT)(?:[ \t]+\([A-Za-z0-9 +:-]{1,40}\))?"
@@ -155,6 +159,14 @@ def decoded(octets: bytes, charset: str) -> str:
         raise malformed("A text is not in the character set that it names") from None
 
 
+def blank(value: str) -> str:
+    """White space with a TAB in it is one blank: programs fold with it (RFC 5322, 2.2.3), and no ticket's field takes it.
+
+    For the value as it stands: a TAB that an encoded word hides was meant, and stays one.
+    """
+    return BLANKS.sub(lambda found: " " if "\t" in found[0] else found[0], value)
+
+
 def words(value: str) -> str:
     """An unstructured value with its encoded words decoded; a blank between two of them goes (RFC 2047, section 6.2).
 
@@ -211,9 +223,14 @@ def mailboxes(name: str, value: str) -> tuple[tuple[str, str], ...]:
         name: the field's, for the refusal.
         value: unfolded.
 
+    Returns:
+        None of them for an empty group (RFC 5322, section 3.4) alone in To or Cc, such as ``undisclosed-recipients:;``.
+
     Raises:
-        Refused: comments, groups, routes, empty places, anything that is not a plain list of mailboxes.
+        Refused: comments, other groups, routes, empty places, anything that is not a plain list of mailboxes.
     """
+    if name in {"to", "cc"} and EMPTY_GROUP.fullmatch(value):
+        return ()
     found: list[tuple[str, str]] = []
     phrase: list[str] = []
     address, at = "", 0
@@ -240,7 +257,7 @@ def _phrase_word(name: str, token: re.Match[str]) -> str:
         return token["atom"]
     if "=?" in token["quoted"]:
         raise malformed(f"The field {name} has an encoded word within quotes")
-    return '"' + re.sub(r"\\(.)", r"\1", token["quoted"])
+    return '"' + re.sub(r"\\(.)", r"\1", blank(token["quoted"]))
 
 
 def _mailbox(name: str, phrase: list[str], address: str) -> tuple[str, str]:

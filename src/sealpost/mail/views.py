@@ -95,7 +95,10 @@ class ConfirmationView:
 
 @dataclass(frozen=True, slots=True)
 class NoticeView:
-    """To the sender, about a status; ``timeline`` has (time, status name, detail or empty), oldest first."""
+    """To the sender, about a status; ``timeline`` has (time, status name, detail or empty, source), oldest first.
+
+    ``source`` is whose word it is (`text.sources`).
+    """
 
     language: str
     status_name: str
@@ -105,8 +108,9 @@ class NoticeView:
     zone: ZoneInfo
     reference: str
     ticket_url: str
-    timeline: tuple[tuple[datetime, str, str], ...] = ()
+    timeline: tuple[tuple[datetime, str, str, str], ...] = ()
     reason: str | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class Sent:
     Args:
         attempt: the attempt that it names; 0 if it names none.
         attempt_state: what became of that one, or empty.
+        size: octets of the mail that was sent; 0 if it was never built.
     """
 
     mail_id: UUID
@@ -32,6 +33,24 @@ class Sent:
     rcpt_to: str
     attempt: int
     attempt_state: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What has come back for a mail.
+
+    Args:
+        count: mails.
+        octets: of these, as they came.
+        kinds: of these.
+        again: one with the octets that were asked about is among them.
+    """
+
+    count: int
+    octets: int
+    kinds: frozenset[str]
+    again: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +74,8 @@ async def sent(runner: Runner, mail_id: UUID, attempt: int, most_attempts: int) 
     taken. ``most_attempts`` stands for all from there.
     """
     row = await runner.fetchrow(
-        """select m.id, m.account_id, m.ticket_id, m.purpose, m.message_header, m.rcpt_to, a.number, a.state
+        """select m.id, m.account_id, m.ticket_id, m.purpose, m.message_header, m.rcpt_to, a.number, a.state,
+               coalesce(m.size, 0) as size
            from mails m join attempts n on n.mail_id = m.id and (n.number = $2 or ($2 = $3 and n.number > $3))
            join attempts a on a.mail_id = m.id and (a.number = n.number or (a.number > n.number and a.mail_from = n.mail_from))
            where m.id = $1 order by a.number desc limit 1""",
@@ -69,7 +89,8 @@ async def sent(runner: Runner, mail_id: UUID, attempt: int, most_attempts: int) 
 async def first_built(runner: Runner, mail_ids: Sequence[UUID]) -> Sent | None:
     """The first of these mails that was ever offered to a server."""
     row = await runner.fetchrow(
-        """select m.id, m.account_id, m.ticket_id, m.purpose, m.message_header, m.rcpt_to, 0 as number, '' as state
+        """select m.id, m.account_id, m.ticket_id, m.purpose, m.message_header, m.rcpt_to, 0 as number, '' as state,
+               coalesce(m.size, 0) as size
            from unnest($1::uuid[]) with ordinality given(id, place) join mails m using (id)
            where exists (select from attempts a where a.mail_id = m.id and a.dot_due_at is not null)
            order by given.place limit 1""",
@@ -88,17 +109,24 @@ def _sent(row: Any) -> Sent:
         row["rcpt_to"],
         row["number"],
         row["state"],
+        row["size"],
     )
 
 
-async def kept(runner: Runner, mail_id: UUID, sha256: bytes) -> tuple[int, bool]:
-    """How many are kept for a mail, and whether one with these octets is among them."""
-    row = await runner.fetchrow(
-        "select count(*), coalesce(bool_or(sha256 = $2), false) as again from inbound_mails where mail_id = $1",
+async def kept(runner: Runner, mail_id: UUID, sha256: bytes) -> Kept:
+    """What is kept for a mail, and whether one with these octets is among it; erased ones count too."""
+    rows = await runner.fetch(
+        """select kind, count(*), sum(size)::bigint as octets, bool_or(sha256 = $2) as again
+           from inbound_mails where mail_id = $1 group by kind""",
         mail_id,
         sha256,
     )
-    return (row["count"], row["again"]) if row else (0, False)
+    return Kept(
+        count=sum(row["count"] for row in rows),
+        octets=sum(row["octets"] for row in rows),
+        kinds=frozenset(row["kind"] for row in rows),
+        again=any(row["again"] for row in rows),
+    )
 
 
 async def replies(runner: Runner, ticket_id: UUID) -> int:
@@ -147,6 +175,9 @@ async def reply(runner: Runner, ticket_id: UUID, first_digits: str) -> Any | Non
     )
 
 
-async def has_sender_domain(runner: Runner, name: str) -> bool:
-    """Whether any account sends from this domain, so that its return paths lead here."""
-    return bool(await runner.fetchval("select true from sender_domains where name = $1 limit 1", name))
+async def return_paths(runner: Runner, mail_id: UUID) -> list[str]:
+    """The return paths that a mail's attempts had."""
+    rows = await runner.fetch(
+        "select distinct mail_from from attempts where mail_id = $1 and mail_from is not null", mail_id
+    )
+    return [row["mail_from"] for row in rows]

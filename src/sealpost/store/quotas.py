@@ -22,7 +22,7 @@ async def lease(runner: Runner, client_id: int, window_start: datetime, block: i
         client_id: whose calls.
         window_start: of the window by our clock.
         block: how many numbers.
-        limit: of the window.
+        limit: of the window; none is leased where so many are.
 
     Returns:
         ``window_start`` of the lease and ``leased``, its last number; None: the limit is leased out. Since the last

@@ -46,6 +46,21 @@ BUSY = Refused("451 4.3.2", "The same mail is being taken at this moment, try ag
 # One sentence, whether there is no such customer, it is suspended, or the address is not one of its own.
 MAY_NOT = Refused("550 5.7.1", "You may not send for this customer number from this address")
 
+_NAMES = {
+    "from": "The From address",
+    "sender_email": "The From address",
+    "sender_real_name": "The From name",
+    "recipient": "The recipient's address",
+    "recipient_email": "The recipient's address",
+    "recipient_name": "The recipient's name",
+    "subject": "The subject",
+    "message_body": "The text",
+    "attachments": "The attachments",
+}
+"""What a writer of mails knows the fields as."""
+_ATTACHMENTS = {"attachment": "Attachment", "attachment_name": "The name of attachment", "attachment_type": "The type of attachment"}  # fmt: skip
+_ATTACHMENT = re.compile(r"attachments\[([0-9]+)\]\.([a-z_]+)")
+
 log = structlog.get_logger()
 
 
@@ -222,7 +237,9 @@ class Gateway:
     def _check_fresh(self, date: datetime | None) -> None:
         now = self._service.clock.real()
         if date is None or not now - OLDEST <= date <= now + NEWEST:
-            raise Refused("550 5.7.7", "Without credentials the Date must be less than an hour old")
+            raise Refused(
+                "550 5.7.7", "Without credentials the Date must be at most an hour old, and at most five minutes ahead"
+            )
 
     def _check_recipients(self, outline: Outline, places: dict[str, Place]) -> None:
         """The signed To and Cc: every recipient of the envelope, and nobody but recipients of the gateway.
@@ -299,11 +316,17 @@ class Gateway:
         return {row["recipient_key"]: row["ticket_token"] for row in rows}
 
     async def _count(self, caller: CallerRow | None, tickets: int) -> None:
-        """One call of the client's quota for each new ticket."""
-        for _ in range(tickets if caller else 0):
-            assert caller is not None
-            if not (await self._service.quotas.take(caller.client, caller.quota)).allowed:
-                raise Refused("451 4.7.1", "The client's quota is used up for now, try again later")
+        """One call of the client's quota for each new ticket; none at all where they are more than it allows now."""
+        if caller is None or not tickets:
+            return
+        standing = await self._service.quotas.take_all(caller.client, tickets, caller.quota)
+        if tickets > standing.limit:
+            most = f"{standing.limit} in each {standing.unit}"
+            raise Refused(
+                "550 5.5.3", f"More recipients than the client's quota, {most}, ever allows: use several mails"
+            )
+        if not standing.allowed:
+            raise Refused("451 4.7.1", "The client's quota does not allow so many for now, try again later")
 
     async def _one(self, mail: _Mail, message: SubmitMessage) -> str:
         now = self._service.clock.real()
@@ -361,13 +384,21 @@ def refusal(error: Exception) -> Refused:
     """An error of a use case as an SMTP reply."""
     if isinstance(error, InvalidInput):
         code = "552 5.3.4" if isinstance(error, TooLarge) else "550 5.6.0"
-        hint = "; send the text as plain text" if error.field == "message_body" and "has" in error.why else ""
-        return Refused(code, _plain(str(error)) + hint)
+        html = error.field == "message_body" and "has" in error.why and "control character" not in error.why
+        hint = "; send the text as plain text" if html else ""
+        return Refused(code, _plain(f"{_named(error.field)}: {error.why}") + hint)
     if isinstance(error, Conflict):
         return BUSY
     if isinstance(error, Unavailable):
         return Refused("451 4.3.0", "Nothing can be taken now, try again later")
     return MAY_NOT
+
+
+def _named(field: str) -> str:
+    one = _ATTACHMENT.fullmatch(field)
+    if one and one[2] in _ATTACHMENTS:
+        return f"{_ATTACHMENTS[one[2]]} {int(one[1]) + 1}"
+    return _NAMES.get(field, field)
 
 
 def _plain(text: str) -> str:

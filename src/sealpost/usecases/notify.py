@@ -89,7 +89,7 @@ async def _notice(service: Service, held: mails.Claim, ticket: tickets.Ticket) -
     about = next((row for row in reversed(rows) if status_of(row["kind"]).name == name), None)
     if about is None:
         return None
-    language = ticket.account_language
+    language, lines = ticket.account_language, status_lines(rows)
     view = NoticeView(
         language=language,
         status_name=name,
@@ -99,8 +99,9 @@ async def _notice(service: Service, held: mails.Claim, ticket: tickets.Ticket) -
         zone=ZoneInfo(ticket.zone),
         reference=ticket.token,
         ticket_url=ticket_url(service, ticket.token, language),
-        timeline=tuple((line.at, line.status.name, line.detail) for line in status_lines(rows)),
+        timeline=tuple((line.at, line.status.name, line.detail, line.source) for line in lines),
         reason=ticket.reason or None,
+        source=lines[rows.index(about)].source,
     )
     return Draft(to_sender(service, held, sender_of(ticket), service.composer.notice(view), language))
 

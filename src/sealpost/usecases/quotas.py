@@ -120,6 +120,29 @@ class Quotas:
         held.next += allowed
         return Standing(most, self._unit, min(held.leased, most) - held.left(most), held.end, allowed)
 
+    async def take_all(self, client_id: int, calls: int, limit: int | None = None) -> Standing:
+        """Counts several calls that belong together: all of them, or none.
+
+        What other processes have leased counts as used, as does what this one has left of a lease that is too small:
+        less than a hundredth of the limit each. More calls than the limit are never allowed.
+
+        Args:
+            client_id: who calls.
+            calls: how many, at least 1.
+            limit: the client's own; None: the installation's.
+
+        Raises:
+            Unavailable: the database is away; the calls must not go on uncounted.
+        """
+        most = self._limit if limit is None else limit
+        held = self._of(client_id)
+        if allowed := held.left(most) >= calls:
+            held.next += calls
+        else:
+            async with held.lock:
+                allowed = held.leased + calls <= most and await self._lease_all(client_id, held, calls, most)
+        return Standing(most, self._unit, min(held.leased, most) - held.left(most), held.end, allowed)
+
     def unused(self) -> Standing:
         """The standing of nobody in particular: the installation's limit in the current window."""
         start = self._start(self._clock.real())
@@ -142,6 +165,20 @@ class Quotas:
         held.leased = found["leased"]
         if new:
             held.next, held.top = held.leased - block + 1, held.leased
+
+    async def _lease_all(self, client_id: int, held: Held, calls: int, limit: int) -> bool:
+        """Numbers for these calls alone; what is at hand stays there."""
+        try:
+            # A crash after this, or an answer that is lost, leaves them counted: so many calls less in this window.
+            new = await quotas.lease(self._pool, client_id, held.start, calls, limit - calls + 1)
+            found = new or await quotas.leased(self._pool, client_id)
+        except AWAY as error:
+            raise Unavailable("the database is away") from error
+        if found and found["window_start"] > held.start:
+            self._go_along(client_id, held, found["window_start"])
+        if found and found["window_start"] == held.start:
+            held.leased = max(held.leased, found["leased"])
+        return new is not None
 
     def _go_along(self, client_id: int, held: Held, start: datetime) -> None:
         """Another machine is in a later window already: its clock is ahead. Going back would count twice."""

@@ -2,7 +2,7 @@
 
 Whoever holds a mail of ours can write a bounce with its return path, and its token proves no more than that. So a bounce
 only ever adds a record that says what it is (``bounce``), once per mail, and changes neither a decision nor an earlier
-record (design, section 4). Its octets are durable and encrypted first; row, record and what follows are one transaction.
+record (design, section 4); a delivery that is told after a failure was adds none, else it would hide that one. Its octets are durable and encrypted first; row, record and what follows are one transaction.
 A crash between the two leaves unnamed octets in a segment, and the other server sends the mail again.
 """
 
@@ -18,13 +18,12 @@ from uuid import UUID
 import structlog
 
 from sealpost.domain.canonical import digest, instant, sha256
-from sealpost.domain.errors import Conflict, Unavailable
+from sealpost.domain.errors import Conflict, TooLarge, Unavailable
 from sealpost.domain.records import Event
 from sealpost.mail.bounces import ReturnedMail, read_returned
-from sealpost.mail.domain_records import RETURN_LABEL
 from sealpost.mail.return_path import MOST_ATTEMPTS, Expired, NotOurs, Returned
-from sealpost.store import erasures, inbound_mails, tickets
-from sealpost.store.inbound_mails import NewInbound, Sent
+from sealpost.store import erasures, inbound_mails, records, tickets
+from sealpost.store.inbound_mails import Kept, NewInbound, Sent
 from sealpost.store.pool import Connection
 from sealpost.usecases.chain import plan_mail, record
 from sealpost.usecases.database import transaction
@@ -35,6 +34,10 @@ log = structlog.get_logger()
 
 MOST_KEPT = 200
 """Mails that are kept for one mail of ours; more are refused."""
+MOST_OCTETS = 50_000_000
+"""Of all that is kept for one mail of ours."""
+MOST_OF_ONE = 10_000_000
+"""Octets of one that comes back, beyond those of our mail: some servers send all of that along."""
 MOST_REPLIES = 20
 """Replies that are passed on for one ticket; more are only kept."""
 TO_RECIPIENT = ("announcement", "reminder", "content", "collection")
@@ -46,9 +49,12 @@ EFFECTS = {
     ("delivered", "reminder"): "reminder_delivered",
 }
 """What is recorded of a bounce: (its kind, the purpose of our mail) → the kind of record."""
+HIDING = {"announcement_delivered": "announcement_failed", "reminder_delivered": "reminder_failed"}
+"""Records that stand for the ticket's status: what is not made any more → after what."""
 _TAKEN = ("accepted", "uncertain")
 _UNDER_WAY = ("prepared", "dot_due")
-_KEPT_KINDS = ("failed", "delivered", "delayed", "auto_reply", "reply", "unclear")
+_ONCE = ("failed", "delivered")
+_KEPT_KINDS = (*_ONCE, "delayed", "auto_reply", "reply", "unclear")
 _MAIL_ID = re.compile(r"<([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@([^<>@]+)>", re.IGNORECASE)
 
 
@@ -73,36 +79,41 @@ class _Came:
     at: datetime
 
 
-async def expected(service: Service, local_part: str) -> Returned | None:
+async def expected(service: Service, recipient: str, announced: int = 0) -> Returned | None:
     """What a return path names, if it is authentic, not expired, and of an attempt that was made.
+
+    The token is what is believed. At a sender domain the mail must have gone out with this very path; whether the
+    domain still is one does not count, since mails that went out before come back later. At our own domain any token
+    of ours will do: servers that write the canonical name for an alias (RFC 1123, 5.2.2) bring those of sender domains there.
+
+    Args:
+        service: the parts.
+        recipient: the address.
+        announced: octets that the mail will have (RFC 1870); 0: not told.
 
     Raises:
         Unavailable: the database is away.
+        TooLarge: it would be.
     """
+    local, _, domain = recipient.rpartition("@")
     try:
-        named = service.return_paths.read(local_part, service.clock.real())
+        named = service.return_paths.read(local, service.clock.real())
     except (NotOurs, Expired):
         return None
     async with transaction(service) as connection:
         known = await inbound_mails.sent(connection, named.mail_id, named.attempt, MOST_ATTEMPTS)
-    return named if known else None
+        if known and not is_own_domain(service, domain):
+            paths = await inbound_mails.return_paths(connection, named.mail_id)
+            known = known if recipient.lower() in map(str.lower, paths) else None
+    if known is None:
+        return None
+    _check_size(known, announced)
+    return named
 
 
-async def is_return_domain(service: Service, domain: str) -> bool:
-    """Whether return paths may lead to this domain: ours, or a sender domain's own.
-
-    Its record need not stand any more: mails that went out before come back later. The token is what is believed.
-
-    Raises:
-        Unavailable: the database is away.
-    """
-    label, _, name = domain.lower().partition(".")
-    if domain.lower() == service.face.mail_domain.lower():
-        return True
-    if label != RETURN_LABEL:
-        return False
-    async with transaction(service) as connection:
-        return await inbound_mails.has_sender_domain(connection, name)
+def is_own_domain(service: Service, domain: str) -> bool:
+    """Whether it is the domain that our mails come from."""
+    return domain.lower() == service.face.mail_domain.lower()
 
 
 async def take_returned(service: Service, mail_id: UUID, attempt: int, mail_from: str, octets: bytes) -> None:
@@ -119,11 +130,13 @@ async def take_returned(service: Service, mail_id: UUID, attempt: int, mail_from
         Unavailable: the attempt's outcome is not stored yet, or the database is away; it shall be sent again.
         ContentUnavailable: the disk is.
         Conflict: there is no such attempt, or too much has come back for it.
+        TooLarge: the mail is.
     """
     async with transaction(service) as connection:
         sent = await inbound_mails.sent(connection, mail_id, attempt, MOST_ATTEMPTS)
     if sent is None:
         raise Conflict("nothing was sent that this could be about")
+    _check_size(sent, len(octets))
     if sent.attempt_state in _UNDER_WAY:
         # The record of the server's answer comes first; a bounce is minutes later as a rule.
         raise Unavailable("the attempt is not over yet")
@@ -138,7 +151,7 @@ async def take_reply(service: Service, mail_from: str, octets: bytes) -> bool:
     A bounce that came here carries no token, so it is kept and has no effect.
 
     Raises:
-        Unavailable, ContentUnavailable, Conflict: as ``take_returned``.
+        Unavailable, ContentUnavailable, Conflict, TooLarge: as ``take_returned``.
     """
     read = await asyncio.to_thread(read_returned, octets, "", mail_from)
     named = [match for one in read.message_ids if (match := _MAIL_ID.fullmatch(one))]
@@ -149,6 +162,7 @@ async def take_reply(service: Service, mail_from: str, octets: bytes) -> bool:
         sent = await inbound_mails.first_built(connection, ids)
     if sent is None:
         return False
+    _check_size(sent, len(octets))
     kind = read.kind if read.kind in {"reply", "auto_reply"} else "unclear"
     await _take(service, _Came(sent, mail_from, octets, replace(read, kind=kind), service.clock.now()))
     return True
@@ -156,25 +170,40 @@ async def take_reply(service: Service, mail_from: str, octets: bytes) -> bool:
 
 def _credible(read: ReturnedMail, sent: Sent) -> ReturnedMail:
     """A report about an attempt that no server took says nothing; relaying and expanding prove no delivery."""
-    odd = read.kind in {"failed", "delivered"} and sent.attempt_state not in _TAKEN
+    odd = read.kind in _ONCE and sent.attempt_state not in _TAKEN
     return replace(read, kind="unclear") if odd or read.kind not in _KEPT_KINDS else read
+
+
+def _check_size(sent: Sent, octets: int) -> None:
+    if octets > sent.size + MOST_OF_ONE:
+        raise TooLarge("mail", "larger than what could come back")
+
+
+def _check_room(came: _Came, kept: Kept) -> None:
+    """The first failure and the first delivery find room always.
+
+    Whoever holds our mail could otherwise use the room up first, and the genuine bounce would be refused.
+    """
+    first = came.read.kind in _ONCE and came.read.kind not in kept.kinds
+    full = kept.count >= MOST_KEPT or kept.octets + len(came.octets) > MOST_OCTETS
+    if full and not first:
+        raise Conflict("too much has come back for one mail")
 
 
 async def _take(service: Service, came: _Came) -> None:
     """Makes the octets durable, then the row and its effect in one transaction."""
     mail_id, digested = came.sent.mail_id, sha256(came.octets)
     async with transaction(service) as connection:
-        kept, again = await inbound_mails.kept(connection, mail_id, digested)
-    if kept >= MOST_KEPT and not again:
-        raise Conflict("too much has come back for one mail")
-    effect = ""
+        kept = await inbound_mails.kept(connection, mail_id, digested)
+    again, effect = kept.again, ""
     if not again:
+        _check_room(came, kept)
         new = await _stored(service, came, digested)
         async with transaction(service) as connection:
             # The row before the ticket: it shares a lock on the mail's row, which a worker takes before the ticket's.
             if added := await inbound_mails.add(connection, new):
                 effect = await _effect(service, connection, came, new)
-            elif new.kind in {"failed", "delivered"}:
+            elif new.kind in _ONCE:
                 # The same was said before, in other words: nothing more follows from it.
                 added = await inbound_mails.add(connection, replace(new, kind="unclear"))
             again = not added
@@ -201,6 +230,8 @@ async def _effect(service: Service, connection: Connection, came: _Came, new: Ne
         return ""
     ticket = await tickets.lock(connection, sent.ticket_id)
     if kind:
+        if kind in HIDING and HIDING[kind] in await records.kinds(connection, ticket.id):
+            return ""
         await record(service, connection, ticket, [_event(kind, came, new)])
         await _instead(service, connection, ticket, came)
         return kind

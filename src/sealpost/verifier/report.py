@@ -73,7 +73,8 @@ class Moment:
     Args:
         at: EventTime as the record writes it.
         record: its number.
-        event: its name, a key ``event.<name>`` of the words.
+        event: its name, then ``.relay`` or ``.bounce`` where it is the word of a relay, or of a mail that came back;
+            ``event.<event>`` is a key of the words.
         line: the server's final line, literally, or empty.
     """
 
@@ -81,6 +82,11 @@ class Moment:
     record: int
     event: str
     line: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines: the event's name alone, and ``by``: ``relay``, ``bounce`` or empty."""
+        event, _, by = self.event.partition(".")
+        return {"at": self.at, "record": self.record, "event": event, "by": by, "line": self.line}
 
 
 @dataclass(slots=True)
@@ -166,9 +172,7 @@ class Report:
             "remarks": [
                 {"why": one.why, "values": one.values, "words": one.words(self.language)} for one in self.remarks
             ],
-            "timeLine": [
-                {"at": one.at, "record": one.record, "event": one.event, "line": one.line} for one in self.time_line
-            ],
+            "timeLine": [one.as_json() for one in self.time_line],
             **self.parties,
         }
 

@@ -29,6 +29,7 @@ from sealpost.verifier.case import Case, Record, opened
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.members import BadZip, Members
 from sealpost.verifier.report import Findings, Moment, Report, Unusable, finished
+from sealpost.verifier.tables import WORDS
 from sealpost.verifier.trust import Trust
 
 _CHECKS = (
@@ -114,9 +115,12 @@ def _time_line(case: Case) -> tuple[Moment, ...]:
 
 
 def _moment(record: Record) -> Moment:
-    value, smtp = record.value or {}, cast("dict[str, Any]", record.extension.get("smtp"))
-    line = str(smtp.get("final") or smtp.get("finalB64") or "") if isinstance(smtp, dict) else ""  # pyright: ignore[reportUnnecessaryIsInstance] - as a hostile record has it
-    return Moment(str(value.get("EventTime"))[:40], record.seq, record.event, line)
+    value, found = record.value or {}, record.extension.get("smtp")
+    smtp: dict[str, Any] = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    line = str(smtp.get("final") or smtp.get("finalB64") or "")
+    said = "bounce" if "bounce" in record.extension else "relay" if smtp.get("by") == "relay" else ""
+    event = f"{record.event}.{said}" if f"event.{record.event}.{said}" in WORDS else record.event
+    return Moment(str(value.get("EventTime"))[:40], record.seq, event, line)
 
 
 def _parties(case: Case) -> dict[str, str]:

@@ -22,6 +22,7 @@ from litestar.params import SkipValidation
 from sealpost.text.catalogue import LANGUAGES, pick_language, translator
 from sealpost.text.dates import long_datetime
 from sealpost.text.sizes import size_text
+from sealpost.text.sources import source_note
 from sealpost.text.statuses import status_text
 from sealpost.usecases.service import Face, Service
 from sealpost.web.files import address
@@ -69,10 +70,13 @@ def _filters(language: str) -> dict[str, Callable[..., str]]:
     def size(octets: int) -> str:
         return size_text(octets, language)
 
-    def status(name: str) -> str:
-        return status_text(name, language)
+    def status(name: str, source: str = "") -> str:
+        return status_text(name, language, source)
 
-    return {"longtime": longtime, "second": second, "size": size, "status": status}
+    def note(source: str) -> str:
+        return source_note(source, language)
+
+    return {"longtime": longtime, "second": second, "size": size, "status": status, "source_note": note}
 
 
 def render(face: Face, template: str, language: str, **context: Any) -> str:

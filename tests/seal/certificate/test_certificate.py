@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pikepdf
@@ -17,6 +17,8 @@ from asn1crypto import cms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sealpost.domain.records import Event
+from sealpost.mail.transport import Reason
 from sealpost.seal.bundle.bundle import SealedRecord, StampedCheckpoint
 from sealpost.seal.certificate import words
 from sealpost.seal.certificate.certificate import certificate
@@ -25,6 +27,7 @@ from sealpost.seal.certificate.printable import PRINTED
 from sealpost.seal.signer import SigningFailed
 from sealpost.seal.timestamps.token import TimestampUnavailable
 from sealpost.text.catalogue import LANGUAGES, translator
+from sealpost.text.sources import SOURCE_NOTES
 from sealpost.verifier.timestamps import check_token
 from tests.seal.bundle.lives import FINAL, NOW, Office, event, evidence, handed_over, office, part, subject, web
 from tests.seal.bundle.tools import need, run
@@ -182,6 +185,75 @@ async def test_each_end_has_its_sentence(
     assert "Recorded only at Monday, 23 November 2026, 13:30:02 CET" in said
     assert "Signs of a program instead of a person: prefetch" in said
     assert "Reminder accepted by mail server" in said
+
+
+def relayed(kind: str, seconds: float) -> Event:
+    one = handed_over(kind, seconds)
+    return replace(one, extension={"smtp": one.extension["smtp"] | {"by": "relay"}})
+
+
+def bounced(kind: str, seconds: float, *reasons: tuple[str, str]) -> Event:
+    what = kind.partition("_")[0]
+    return event(kind, seconds, (what, f"{what}, attempt 1"), *reasons, extension={"bounce": {"by": "report"}})
+
+
+def shown(message: str, language: str, **values: str) -> str:
+    text = translator(language).gettext(message)
+    # pdftotext leaves narrow spaces out.
+    return " ".join((text % values if values else text).replace("\u202f", "").split())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_relays_answer_is_not_the_recipients_servers(alices: Office, tmp_path: Path, language: str) -> None:
+    life = [
+        event("submitted", 0),
+        relayed("announcement_accepted", 2),
+        event("accepted", 60, extension=web("accepted")),
+    ]
+    records, _ = await evidence(alices, events=[*life, relayed("content_delivered", 70)])
+    said = text_of(pdf_of(records, language), tmp_path)
+    wanted = [words.REACHED_RELAY, words.NOT_RELAYED, *words.SOURCED_TITLES["relay"].values()]
+    wanted.remove(words.SOURCED_TITLES["relay"]["reminder_accepted"])
+    assert [one for one in wanted if shown(one, language) not in said] == []
+    assert said.count(shown(SOURCE_NOTES["relay"], language)) == 3  # the headline, and both answers
+    never = [words.REACHED, words.NOT_MX, words.EVENT_TITLES["announcement_accepted"]]
+    never += [words.EVENT_TITLES["content_delivered"]]
+    assert [one for one in never if shown(one, language) in said] == []
+    assert shown(words.PROVES_REACHED, language).partition("%")[0] not in said
+    assert shown(words.SERVER, language, server="mx1") not in said
+    assert shown(words.RELAY_SERVER, language, server="mx1") in said
+
+
+async def test_an_answer_of_the_recipients_server_comes_before_a_relays(alices: Office, tmp_path: Path) -> None:
+    direct = handed_over("reminder_accepted", 3_600)
+    records, _ = await evidence(alices, events=[event("submitted", 0), relayed("announcement_accepted", 2), direct])
+    said = text_of(pdf_of(records), tmp_path)
+    assert "Reached the recipient’s mail server Monday, 23 November 2026, 12:15:02 CET" in said
+    assert words.NOT_RELAYED in said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_what_a_returned_mail_says_is_its_own_word(alices: Office, tmp_path: Path, language: str) -> None:
+    life = [event("submitted", 0), handed_over("announcement_accepted", 2)]
+    failed = bounced("announcement_failed", 60, ("unknown", ""), ("bounce", "550 5.1.1 No Bob here"))
+    delivered = bounced("reminder_delivered", 90, ("bounce", "2.0.0"))
+    records, _ = await evidence(alices, events=[*life, failed, delivered])
+    said = text_of(pdf_of(records, language), tmp_path)
+    assert shown(words.NOT_RETURNED, language) in said
+    assert said.count(shown(SOURCE_NOTES["bounce"], language)) == 2
+    assert shown(words.REASON, language, reason=shown(words.CLASSES["unknown"], language)) in said
+    assert shown(words.RETURNED, language, reason="550 5.1.1 No Bob here") in said
+    assert shown(words.SOURCED_TITLES["bounce"]["announcement_failed"], language) in said
+    assert language == "en" or "unknown" not in said
+    without, _ = await evidence(alices, events=life)
+    assert shown(words.NOT_RETURNED, language) not in text_of(pdf_of(without, language), tmp_path)
+
+
+async def test_a_reason_is_in_the_readers_words(alices: Office, tmp_path: Path) -> None:
+    assert set(words.CLASSES) == set(get_args(Reason)) - {"accepted"}
+    failed = event("announcement_failed", 60, ("announcement", ""), ("unreachable", "no connection"))
+    records, _ = await evidence(alices, events=[event("submitted", 0), failed])
+    assert "Reden: server niet bereikbaar (no connection)" in text_of(pdf_of(records, "nl"), tmp_path)
 
 
 HOSTILE = [

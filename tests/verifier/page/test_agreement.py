@@ -33,6 +33,7 @@ from tests.path.test_evidence import proven, sender_bundle
 from tests.verifier import tampering
 from tests.verifier.lives import (
     LIFE,
+    SPOKEN,
     Plan,
     World,
     _stamper,
@@ -41,6 +42,7 @@ from tests.verifier.lives import (
     closing,
     entries,
     plan,
+    spoken,
     whole_bundle,
 )
 from tests.verifier.page.conftest import CHROMIUM, Verifier, opened
@@ -309,6 +311,9 @@ ODD: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a shift that is an empty list": lambda one: _in(one)["clock"].update(demoShiftSeconds=[]),
     "smtp that is empty": lambda one: _in(one).update(smtp={}),
     "smtp that is a text": lambda one: _in(one).update(smtp="sent"),
+    "the word of a relay": lambda one: _in(one)["smtp"].update(by="relay"),
+    "the word of a list": lambda one: _in(one)["smtp"].update(by=["relay"]),
+    "the word of a returned mail": lambda one: _in(one).update(bounce={}),
     "a size that is a list": lambda one: _in(one)["smtp"]["sent"].update(size=[1]),
     "a size that is a text": lambda one: _in(one)["smtp"]["sent"].update(size="[1]"),
     "no time of the event": lambda one: one.pop("EventTime"),
@@ -335,6 +340,13 @@ async def test_odd_values(verifier: Verifier, world: World, files: Files) -> Non
         if found:
             unlike[name] = found
     assert unlike == {}
+
+
+async def test_whose_word_it_is(verifier: Verifier, world: World) -> None:
+    octets = await asyncio.to_thread(spoken, world, SPOKEN)
+    command, page = told(octets, None), await verifier.verify(octets)
+    assert [one["by"] for one in page["timeLine"]] == ["", "", "relay", "bounce", "bounce", "relay", "bounce"]
+    assert differences(command, page, able=verifier.able) == []
 
 
 async def test_a_content_of_no_octets(verifier: Verifier, world: World, right: Plan, good: bytes, files: Files) -> None:

@@ -16,6 +16,7 @@ from sealpost.domain import checkpoint, note
 from sealpost.domain.canonical import sha256
 from sealpost.domain.records import EVENT, EVENTS
 from sealpost.seal.bundle.bundle import SealedRecord
+from sealpost.text.sources import RELAY, source_of
 
 DECISIONS = ("accepted", "refused", "expired", "withdrawn")
 REACHED = ("announcement_accepted", "reminder_accepted")
@@ -63,6 +64,11 @@ class Told:
         """The facts of the attempt, empty where it was none."""
         return self.extension.get("smtp", {})
 
+    @property
+    def source(self) -> str:
+        """Whose word it is: see `text.sources`."""
+        return source_of(self.extension)
+
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -93,6 +99,16 @@ class Story:
     def earliest(self, *kinds: str) -> Told | None:
         """The first event of some kinds by the time when it happened."""
         return min((one for one in self.told if one.kind in kinds), key=lambda one: one.at, default=None)
+
+    @property
+    def reached(self) -> Told | None:
+        """The first acceptance by a server of the recipient's domain; where there is none, by a relay."""
+        taken = [one for one in self.told if one.kind in REACHED]
+        return min(taken, key=lambda one: (one.source == RELAY, one.at), default=None)
+
+    def heard_from(self, source: str, *kinds: str) -> bool:
+        """Whether a record, of some kinds or of any, is the word of that source."""
+        return any(one.source == source and (not kinds or one.kind in kinds) for one in self.told)
 
 
 def read(records: Sequence[SealedRecord]) -> Story:

@@ -17,6 +17,7 @@ from sealpost.seal.certificate.story import DECISIONS, REACHED, Story, Told, att
 from sealpost.text.catalogue import translator
 from sealpost.text.dates import long_date
 from sealpost.text.sizes import size_text
+from sealpost.text.sources import BOUNCE, RELAY, source_note
 
 LATE = timedelta(minutes=1)  # an event that was recorded later than this is said to be
 LINE = 64  # characters of the typewriter face that fit beside the times
@@ -84,15 +85,16 @@ def _zone_name(local: datetime) -> str:
 
 def summary(story: Story, reader: Reader) -> list[dict[str, Any]]:
     """Submission, the mail server's answer, the first sign of a person, the end."""
-    reached, knew = story.earliest(*REACHED), story.earliest("announcement_opened", "accepted", "refused")
+    reached, knew = story.reached, story.earliest("announcement_opened", "accepted", "refused")
     end = story.earliest(*DECISIONS)
-    server = reader.shown(_server(reached, reader)) if reached else ""
+    relayed = reached is not None and reached.source == RELAY
+    server = _taker(reached, reader) if reached else ""
     literal = reader.shown(_final(reached), LINE) if reached else ""
     outcome = reader.text(words.EVENT_TITLES[end.kind] if end else words.STILL_OPEN)
     facts = [
         _fact(reader.text(words.SUBMITTED), reader.moment(story.first.at)),
         _fact(
-            reader.text(words.REACHED),
+            reader.text(words.REACHED_RELAY if relayed else words.REACHED),
             reader.moment(reached.at) if reached else reader.text(words.NOT_REACHED),
             server,
             literal,
@@ -103,8 +105,18 @@ def summary(story: Story, reader: Reader) -> list[dict[str, Any]]:
     ]
     handed = story.earliest("content_delivered", "content_downloaded")
     if handed:
-        facts.append(_fact(reader.text(words.EVENT_TITLES[handed.kind]), reader.moment(handed.at)))
+        facts.append(_fact(_title(handed, reader), reader.moment(handed.at)))
     return facts
+
+
+def _taker(told: Told, reader: Reader) -> str:
+    """The server that took a mail, and what it is if it is not the recipient's."""
+    return " · ".join(filter(None, (reader.shown(_server(told, reader)), source_note(told.source, reader.language))))
+
+
+def _title(told: Told, reader: Reader) -> str:
+    title = words.SOURCED_TITLES.get(told.source, {}).get(told.kind) or words.EVENT_TITLES.get(told.kind)
+    return reader.text(title) if title else reader.shown(told.kind)
 
 
 def _fact(label: str, value: str, note: str = "", literal: str = "", *, strong: bool = False) -> dict[str, Any]:
@@ -180,14 +192,13 @@ def parts(story: Story, reader: Reader) -> list[dict[str, Any]]:
 
 def event(told: Told, reader: Reader) -> dict[str, Any]:
     """One line of the time line."""
-    title = words.EVENT_TITLES.get(told.kind)
     utc, final = told.at.astimezone(UTC).isoformat(" ", "milliseconds"), _final(told)
     return {
         "number": str(told.seq),
         "date": reader.date(told.at),
         "local": reader.clock(told.at),
         "utc": f"{utc[:23]} UTC",
-        "title": reader.text(title) if title else reader.shown(told.kind),
+        "title": _title(told, reader),
         "strong": told.kind in (*REACHED, *DECISIONS),
         "pending": told.place is None,
         "breakable": len(final) > LONG,
@@ -199,7 +210,10 @@ def event(told: Told, reader: Reader) -> dict[str, Any]:
 def _notes(told: Told, reader: Reader) -> list[str]:
     notes: list[str] = []
     if told.smtp.get("host"):
-        notes.append(reader.text(words.SERVER, server=_server(told, reader)))
+        server = words.RELAY_SERVER if told.source == RELAY else words.SERVER
+        notes.append(reader.text(server, server=_server(told, reader)))
+    if told.source:
+        notes.append(source_note(told.source, reader.language))
     notes += _page_act(told, reader)
     notes += _reasons(told, reader)
     if told.recorded_at - told.at > LATE:
@@ -223,9 +237,18 @@ def _reasons(told: Told, reader: Reader) -> list[str]:
     for code, detail in reasons(told.members):
         if code == "refused-by-recipient":
             notes += [reader.text(words.REASON_GIVEN, reason=detail)] if detail else []
+        elif code in words.CLASSES:
+            notes.append(reader.text(words.REASON, reason=_class(code, detail, reader)))
+        elif code == BOUNCE:
+            notes += [reader.text(words.RETURNED, reason=detail)] if detail else []
         elif not told.kind.startswith(code) and code not in {"term-over", "withdrawn-by-sender"}:
             notes.append(reader.text(words.REASON, reason=detail or code))
     return notes
+
+
+def _class(code: str, detail: str, reader: Reader) -> str:
+    name = translator(reader.language).gettext(words.CLASSES[code])
+    return f"{name} ({detail})" if detail else name
 
 
 def _server(told: Told, reader: Reader) -> str:
@@ -246,11 +269,12 @@ def _final(told: Told) -> str:
 def proven(story: Story, reader: Reader) -> list[str]:
     """What the records show, in whole sentences."""
     recipient = story.first.members["RecipientDetails"][0]["Identifier"]["value"]
-    reached, knew, end = story.earliest(*REACHED), story.earliest("announcement_opened"), story.earliest(*DECISIONS)
+    reached, knew, end = story.reached, story.earliest("announcement_opened"), story.earliest(*DECISIONS)
     found = [reader.text(words.PROVES_CONTENT, time=reader.moment(story.first.at))]
     if reached:
         at, server = reader.moment(reached.at), reached.smtp.get("host", "")
-        found.append(reader.text(words.PROVES_REACHED, server=server, recipient=recipient, time=at))
+        took = words.PROVES_RELAYED if reached.source == RELAY else words.PROVES_REACHED
+        found.append(reader.text(took, server=server, recipient=recipient, time=at))
     if knew:
         found.append(reader.text(words.PROVES_KNEW, recipient=recipient, time=reader.moment(knew.at)))
     if end:
@@ -264,9 +288,13 @@ def proven(story: Story, reader: Reader) -> list[str]:
 def not_proven(story: Story, reader: Reader) -> list[str]:
     """What nobody should read into it."""
     found = [words.NOT_READ, words.NOT_ADDRESSEE, words.NOT_INBOX]
-    reached = story.earliest(*REACHED)
-    if reached and "mx" not in reached.smtp:
+    reached = story.reached
+    if reached and reached.source != RELAY and "mx" not in reached.smtp:
         found.append(words.NOT_MX)
+    if story.heard_from(RELAY, *REACHED, "content_delivered"):
+        found.append(words.NOT_RELAYED)
+    if story.heard_from(BOUNCE):
+        found.append(words.NOT_RETURNED)
     found += [words.NOT_CONTENT, words.NOT_QUALIFIED]
     if any(one.place is None for one in story.told):
         found.append(words.NOT_PENDING)

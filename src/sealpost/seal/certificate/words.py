@@ -7,6 +7,7 @@ Sentences are short, claim no more than the records, and never call the service 
 from __future__ import annotations
 
 from sealpost.text.catalogue import marked
+from sealpost.text.sources import BOUNCE, RELAY
 
 TITLE = marked("Certificate of registered e-mail")
 
@@ -44,7 +45,7 @@ EVENT_TITLES = {
     "announcement_accepted": marked("Announcement accepted by mail server"),
     "announcement_delayed": marked("Announcement delayed"),
     "announcement_failed": marked("Announcement not delivered"),
-    "announcement_delivered": marked("Announcement delivered, says the mail server"),
+    "announcement_delivered": marked("Announcement delivered, says a returned mail"),
     "announcement_opened": marked("Announcement viewed"),
     "accepted": marked("Accepted by recipient"),
     "refused": marked("Refused by recipient"),
@@ -55,7 +56,7 @@ EVENT_TITLES = {
     "reminder_accepted": marked("Reminder accepted by mail server"),
     "reminder_delayed": marked("Reminder delayed"),
     "reminder_failed": marked("Reminder not delivered"),
-    "reminder_delivered": marked("Reminder delivered, says the mail server"),
+    "reminder_delivered": marked("Reminder delivered, says a returned mail"),
     "content_offered": marked("Registered e-mail offered"),
     "content_uncertain": marked("Registered e-mail: outcome unknown"),
     "content_delayed": marked("Registered e-mail delayed"),
@@ -65,9 +66,36 @@ EVENT_TITLES = {
     "content_erased": marked("Content erased"),
 }
 
-SUBMITTED, REACHED, KNEW = (
+SOURCED_TITLES = {
+    RELAY: {
+        "announcement_accepted": marked("Announcement accepted by relay server"),
+        "reminder_accepted": marked("Reminder accepted by relay server"),
+        "content_delivered": marked("Registered e-mail accepted by relay server"),
+    },
+    BOUNCE: {
+        "announcement_failed": marked("Announcement not delivered, says a returned mail"),
+        "reminder_failed": marked("Reminder not delivered, says a returned mail"),
+        "content_failed": marked("Registered e-mail not delivered, says a returned mail"),
+    },
+}
+"""Titles where it is not the word of the recipient's mail server (`text.sources`)."""
+
+CLASSES = {
+    "unknown": marked("unknown address"),
+    "full": marked("mailbox full"),
+    "too_large": marked("mail too large"),
+    "content": marked("contents not taken"),
+    "policy": marked("against the server’s rules"),
+    "unreachable": marked("server not reachable"),
+    "greylisted": marked("asked to come back later"),
+    "other": marked("another reason"),
+}
+"""What a failure is about: the classes of ``mail.replies``."""
+
+SUBMITTED, REACHED, REACHED_RELAY, KNEW = (
     marked("Submitted"),
     marked("Reached the recipient’s mail server"),
+    marked("Accepted by a relay server"),
     marked("First sign that the recipient knew"),
 )
 END, STILL_OPEN, NOT_REACHED, NO_SIGN = (
@@ -88,6 +116,7 @@ IDENTIFIED_BY = marked("by %(method)s on %(time)s")
 BODY = marked("Text of the message")
 
 SERVER = marked("Mail server: %(server)s")
+RELAY_SERVER = marked("Relay server: %(server)s")
 ENCRYPTED = marked("encrypted with %(version)s")
 UNENCRYPTED = marked("not encrypted")
 SERVER_SAID = marked("The server’s answer, literally:")
@@ -95,6 +124,7 @@ REASON_GIVEN = marked("The recipient’s reason: %(reason)s")
 FROM_NETWORK = marked("Form sent on the service’s page, from network %(network)s")
 AUTOMATION = marked("Signs of a program instead of a person: %(signs)s")
 REASON = marked("Reason: %(reason)s")
+RETURNED = marked("The returned mail says: %(reason)s")
 RECORDED = marked("Recorded only at %(time)s")
 ZONE = marked("Local time in %(zone)s; below it universal time (UTC).")
 ISSUED_BY = marked("Issued by %(issuer)s with %(software)s. Not a qualified service.")
@@ -102,6 +132,9 @@ ISSUED_BY = marked("Issued by %(issuer)s with %(software)s. Not a qualified serv
 PROVES_CONTENT = marked("The sender handed the contents with these fingerprints to the service on %(time)s.")
 PROVES_REACHED = marked(
     "The mail server %(server)s took over the announcement for %(recipient)s on %(time)s. Its answer is quoted literally."
+)
+PROVES_RELAYED = marked(
+    "The relay server %(server)s took over the announcement for %(recipient)s on %(time)s. Its answer is quoted literally."
 )
 PROVES_KNEW = marked("Somebody with the link that was sent to %(recipient)s used the service’s page on %(time)s.")
 PROVES_ACCEPTED = marked(
@@ -127,6 +160,10 @@ NOT_INBOX = marked(
 NOT_MX = marked(
     "That the mail server was the one responsible for the recipient’s domain: the records hold no answer of the DNS."
 )
+NOT_RELAYED = marked(
+    "That the recipient’s mail server took what a relay server accepted: the relay server only promised to pass it on."
+)
+NOT_RETURNED = marked("That what a returned mail says is true: whoever has the mail can write one.")
 NOT_CONTENT = marked("That what the contents say is true.")
 NOT_QUALIFIED = marked(
     "That this is a qualified electronic registered delivery service (Regulation (EU) No 910/2014, article 44). It is not, and the presumption of article 43(2) does not apply."

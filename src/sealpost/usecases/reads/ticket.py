@@ -16,6 +16,7 @@ from sealpost.domain.status import Status, status_of
 from sealpost.domain.ticket import Decision
 from sealpost.mail.incoming import clean
 from sealpost.store import records, tickets
+from sealpost.text.sources import source_of
 from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
 
@@ -30,6 +31,8 @@ class StatusLine:
     status: Status
     detail: str
     kind: str
+    source: str = ""
+    """Whose word it is (`text.sources`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,14 @@ def ticket_view(found: tickets.Ticket, rows: Sequence[Any]) -> TicketView:
 
 def status_lines(rows: Sequence[Any]) -> tuple[StatusLine, ...]:
     """The time line that a ticket's record rows tell, in the order of the chain."""
-    return tuple(StatusLine(row["at"], status_of(row["kind"]), _detail(row["octets"]), row["kind"]) for row in rows)
+    return tuple(
+        StatusLine(row["at"], status_of(row["kind"]), _detail(row["octets"]), row["kind"], _source(row["octets"]))
+        for row in rows
+    )
+
+
+def _source(octets: bytes) -> str:
+    return source_of(msgspec.json.decode(octets)["Extensions"][0]["sealpost/1"])
 
 
 def _detail(octets: bytes) -> str:

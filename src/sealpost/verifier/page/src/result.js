@@ -74,8 +74,8 @@ function timeLine(report, language) {
   ].filter(Boolean);
 }
 
-function moment({ at, record, event, line }, language) {
-  const name = `event.${event}`;
+function moment({ at, record, event, by, line }, language) {
+  const name = by ? `event.${event}.${by}` : `event.${event}`;
   const told = name in WORDS ? WORDS[name][language] : words("unknown", language);
   return element(
     "tr",

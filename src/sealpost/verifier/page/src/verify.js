@@ -81,7 +81,9 @@ function momentOf(record) {
   let { smtp } = record.extension;
   smtp = isObject(smtp) ? smtp : {};
   const line = asText(either(either(smtp.final, smtp.finalB64), ""));
-  return { at: beginning(asText(record.value.EventTime), 40), record: record.seq, event: record.event, line };
+  const said = "bounce" in record.extension ? "bounce" : smtp.by === "relay" ? "relay" : "";
+  const by = `event.${record.event}.${said}` in WORDS ? said : "";
+  return { at: beginning(asText(record.value.EventTime), 40), record: record.seq, event: record.event, by, line };
 }
 
 /** Reference, sender and recipient, as the first record has them; empty where none can be read. */
