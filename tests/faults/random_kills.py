@@ -247,7 +247,16 @@ class Stretch:
         try:
             await until(done, "I6: stuck")
         except Violation as error:
-            raise Violation(f"{error}: {left[:5]}") from error
+            raise Violation(f"{error}: {len(left)}, first {left[:5]}; {await self._about()}") from error
+
+    async def _about(self) -> str:
+        """What the database is at, for whoever looks for the cause."""
+        workers = await self.at.service.pool.fetch("select id, now() - beat_at as beat from workers")
+        sessions = await self.at.service.pool.fetch(
+            """select application_name, state, wait_event_type, wait_event, now() - state_change as since, left(query, 80) as query
+               from pg_stat_activity where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()"""
+        )
+        return f"workers {list(map(dict, workers))}, sessions {list(map(dict, sessions))}"
 
     async def _check(self, kept: Kept) -> None:
         pool = self.at.service.pool

@@ -21,7 +21,11 @@ BOUNCE = (
     "Final-Recipient: rfc822; {}\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--B--\r\n"
 )
 UNFINISHED = """
-    select m.purpose, m.state, m.claimed_by is not null as claimed, m.tries from mails m join tickets t on t.id = m.ticket_id
+    select m.purpose, m.state, m.claimed_by is not null as claimed, m.tries,
+        exists (select from workers w where w.id = m.claimed_by) as by_a_living, m.epoch, m.due_at - now() as due_in,
+        (select array_agg(a.state || ' ' || date_trunc('second', now() - a.prepared_at) order by number)
+         from attempts a where a.mail_id = m.id) as attempts
+    from mails m join tickets t on t.id = m.ticket_id
     where t.recipient_key = $1 and (m.state in ('planned', 'built') or m.claimed_by is not null
         or exists (select from attempts a where a.mail_id = m.id and a.state in ('prepared', 'dot_due')))
 """

@@ -126,8 +126,22 @@ async def test_a_live_worker_keeps_its_claims(world: World) -> None:
         "insert into workers values ($1, $2, now() - interval '20 seconds')", dead, workers.lock_key(dead)
     )
     await world.service.pool.execute("update mails set claimed_by = $1", dead)
-    started = await world.service.pool.fetchval("select now() - pg_postmaster_start_time() > interval '8 seconds'")
+    started = await world.service.pool.fetchval(f"select {workers.READY} < now() - interval '8 seconds'")
     assert await give_up_dead(world.service) == (1 if started else 0)
+
+
+async def test_what_a_forgotten_worker_had_claimed_is_free_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given up while its claim was on the way to the database: the claim came after its row had gone."""
+    await world.submitter.submit(world.message())
+    mail_id = await world.service.pool.fetchval("select id from mails")
+    async with transaction(world.service) as connection:
+        assert await mails.claim(connection, [mail_id], uuid4(), world.clock.now())
+    monkeypatch.setattr(workers, "RESTARTED", "1 day")
+    assert await give_up_dead(world.service) == 0, "after a restart of the database nobody is judged at once"
+    monkeypatch.setattr(workers, "RESTARTED", "0 seconds")
+    assert await give_up_dead(world.service) == 1
+    row = await world.service.pool.fetchrow("select claimed_by, due_at from mails")
+    assert (row["claimed_by"], row["due_at"]) == (None, world.clock.now())
 
 
 async def test_lost_jobs_delay_and_lose_nothing(world: World) -> None:

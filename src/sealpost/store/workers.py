@@ -10,6 +10,9 @@ from sealpost.store.pool import Connection, Pool
 STALE = "30 seconds"  # no beat for so long: frozen, or cut off
 GRACE = "3 seconds"  # a lost connection comes back faster
 RESTARTED = "8 seconds"  # after a restart of the database every worker needs a moment to take its lock again
+# Since when it takes connections, as far as it says so: the server's own start is before its recovery, which may take long.
+READY = """greatest(pg_postmaster_start_time(),
+                    (select max(backend_start) from pg_stat_activity where backend_type = 'autovacuum launcher'))"""
 
 
 def lock_key(worker: UUID) -> int:
@@ -46,7 +49,7 @@ async def end_sessions_of_frozen(connection: Connection) -> int:
     rows = await connection.fetch(
         f"""select pg_terminate_backend(pid) from pg_stat_activity
             where datname = current_database() and application_name <> current_setting('application_name')
-              and pg_postmaster_start_time() < now() - interval '{RESTARTED}'
+              and {READY} < now() - interval '{RESTARTED}'
               and application_name in (select 'sealpost ' || id from workers where beat_at < now() - interval '{STALE}')"""
     )
     return len(rows)
@@ -58,17 +61,23 @@ async def give_up_dead(connection: Connection, now: datetime) -> int:
     A dead one no longer holds its lock (its process or connection is gone) or has not beaten for a while (frozen). After a
     restart of the database nobody is dead at once: the living could not beat, and an answer waits to be stored. A
     frozen one that thaws finds its claims' epochs raised, or their ``claimed_by`` empty, and cannot write.
+
+    Claims of a worker that is not known any more are freed too: it was given up while its claim was on the way to the
+    database, or claimed before it was known again after a restart of the database, and then died.
     """
     rows = await connection.fetch(
         f"""with dead as (
-               delete from workers w where pg_postmaster_start_time() < now() - interval '{RESTARTED}'
+               delete from workers w where {READY} < now() - interval '{RESTARTED}'
                    and (beat_at < now() - interval '{STALE}' or beat_at < now() - interval '{GRACE}' and not exists (
                    select 1 from pg_locks k where k.locktype = 'advisory' and k.objsubid = 1 and k.granted
                      and k.database = (select oid from pg_database where datname = current_database())
                      and (k.classid::bigint << 32 | k.objid::bigint) = w.lock_key))
                returning id
            )
-           update mails m set claimed_by = null, due_at = $1 from dead where m.claimed_by = dead.id returning m.id""",
+           update mails m set claimed_by = null, due_at = $1
+           where m.claimed_by is not null and {READY} < now() - interval '{RESTARTED}' and (
+               m.claimed_by in (select id from dead) or not exists (select from workers w where w.id = m.claimed_by))
+           returning m.id""",
         now,
     )
     return len(rows)
