@@ -13,18 +13,20 @@ import pytest
 
 from sealpost.content.placement import ContentDamaged
 from sealpost.domain.canonical import digest, sha256
-from sealpost.domain.errors import Conflict, Fenced, InvalidInput, NotFound, PreconditionFailed
+from sealpost.domain.errors import Conflict, Fenced, InvalidInput, NotFound, PreconditionFailed, Unavailable
 from sealpost.domain.ticket import AlreadyDecided
 from sealpost.store import mails, workers
 from sealpost.usecases import submission_group
 from sealpost.usecases.database import transaction
 from sealpost.usecases.decide import decide
+from sealpost.usecases.enlist import stay_enlisted
 from sealpost.usecases.enqueue_due import give_up_dead
 from sealpost.usecases.follow_link import follow_link
 from sealpost.usecases.hand_out import hand_out
 from sealpost.usecases.reads.pickup import pickup
 from sealpost.usecases.reads.ticket import ticket
 from sealpost.usecases.reads.tickets import Visible, Wanted, tickets
+from sealpost.usecases.service import Service
 from sealpost.usecases.withdraw import withdraw
 from tests.world import ACT, World
 
@@ -144,6 +146,21 @@ async def test_what_a_forgotten_worker_had_claimed_is_free_again(world: World, m
     assert (row["claimed_by"], row["due_at"]) == (None, world.clock.now())
 
 
+async def test_what_another_transaction_holds_is_freed_by_the_next_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting for it could end in a deadlock, and with it the look after others."""
+    monkeypatch.setattr(workers, "RESTARTED", "0 seconds")
+    await world.submitter.submit(world.message())
+    dead = uuid4()
+    await world.service.pool.execute("update mails set claimed_by = $1", dead)
+    await world.service.pool.execute("insert into workers values ($1, $2, now() - interval '1 day')", dead, 1)
+    async with transaction(world.service) as connection:
+        await connection.execute("select from mails for update")
+        assert await asyncio.wait_for(give_up_dead(world.service), 10) == 0
+    assert await give_up_dead(world.service) == 1
+
+
 async def test_lost_jobs_delay_and_lose_nothing(world: World) -> None:
     token = await world.submitter.submit(world.message())
     await world.service.pool.execute("delete from pgqueuer")
@@ -235,3 +252,32 @@ async def test_days_of_the_account_and_of_the_ticket(world: World) -> None:
     message = dataclasses.replace(world.message(), reminder_days=5, expiry_days=5)
     with pytest.raises(InvalidInput):
         await world.submitter.submit(message)
+
+
+async def test_a_worker_outlives_whatever_happens_while_it_looks_after_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database that goes away, a deadlock, a fault of ours: without its sign of life nobody would take over any more."""
+    faults: list[Exception] = [Unavailable("the database is away"), RuntimeError("a fault of ours")]
+    looked, lived = 0, asyncio.Event()
+
+    async def look(_: Service) -> int:
+        nonlocal looked
+        looked += 1
+        if faults:
+            raise faults.pop()
+        if looked > 4:
+            lived.set()
+        return 0
+
+    monkeypatch.setattr("sealpost.usecases.enlist.give_up_dead", look)
+    monkeypatch.setattr("sealpost.usecases.enlist.BEAT", 0.01)
+    enlisted, stop = asyncio.Event(), asyncio.Event()
+    service = dataclasses.replace(world.service, worker=uuid4())
+    living = asyncio.create_task(stay_enlisted(service, enlisted, stop))
+    await asyncio.wait_for(lived.wait(), 30)
+    assert enlisted.is_set()
+    assert await world.service.pool.fetchval("select count(*) from workers where id = $1", service.worker) == 1
+    stop.set()
+    await living
+    assert await world.service.pool.fetchval("select count(*) from workers where id = $1", service.worker) == 0

@@ -62,8 +62,8 @@ async def give_up_dead(connection: Connection, now: datetime) -> int:
     restart of the database nobody is dead at once: the living could not beat, and an answer waits to be stored. A
     frozen one that thaws finds its claims' epochs raised, or their ``claimed_by`` empty, and cannot write.
 
-    Claims of a worker that is not known any more are freed too: it was given up while its claim was on the way to the
-    database, or claimed before it was known again after a restart of the database, and then died.
+    Claims of a worker that is not known any more are freed too: their rows were locked by another transaction when it
+    was given up, or its claim was on the way to the database then.
     """
     rows = await connection.fetch(
         f"""with dead as (
@@ -73,11 +73,13 @@ async def give_up_dead(connection: Connection, now: datetime) -> int:
                      and k.database = (select oid from pg_database where datname = current_database())
                      and (k.classid::bigint << 32 | k.objid::bigint) = w.lock_key))
                returning id
+           ), left_behind as (
+               select id from mails m
+               where m.claimed_by is not null and {READY} < now() - interval '{RESTARTED}' and (
+                   m.claimed_by in (select id from dead) or not exists (select from workers w where w.id = m.claimed_by))
+               order by id for update skip locked
            )
-           update mails m set claimed_by = null, due_at = $1
-           where m.claimed_by is not null and {READY} < now() - interval '{RESTARTED}' and (
-               m.claimed_by in (select id from dead) or not exists (select from workers w where w.id = m.claimed_by))
-           returning m.id""",
+           update mails m set claimed_by = null, due_at = $1 from left_behind where m.id = left_behind.id returning m.id""",
         now,
     )
     return len(rows)

@@ -7,6 +7,7 @@ import asyncio
 import asyncpg
 import structlog
 
+from sealpost.domain.errors import Unavailable
 from sealpost.store import workers
 from sealpost.store.pool import AWAY
 from sealpost.usecases.enqueue_due import give_up_dead
@@ -27,10 +28,13 @@ async def stay_enlisted(service: Service, enlisted: asyncio.Event, stop: asyncio
     while not stop.is_set():
         try:
             await _hold(service, enlisted, stop)
-        except AWAY:
+        except (*AWAY, Unavailable):
             log.warning("database away, the worker waits")
         except asyncpg.PostgresError as error:  # it answers, but takes nothing: read-only, out of space
             log.warning("database away, the worker waits", why=type(error).__name__)
+        except Exception as error:
+            # Whatever it was: without this loop nobody would hear of us again, nor of those that die beside us.
+            log.exception("the worker's sign of life failed", why=type(error).__name__)
         finally:
             enlisted.clear()
         await pause(stop, BEAT)
