@@ -1,17 +1,28 @@
-"""Whole bundles with real keys, a real log, witness, time stamps and certificate; and parts of them to be made wrong."""
+"""The rig of the verifier's tests: whole bundles of a live service with real keys, and the same ones forged.
+
+An operator's keys, an independent time stamp authority, a log with other people's entries, a witness (`World`). Bundles:
+
+    octets = make_bundle(world, write_life(LIFE, suite="2026-2"))       # exit 0
+    values = write_life(LIFE)                                           # records as plain objects
+    smtp_of(values[2])["final"] = "550 5.1.1 nobody"                    # changed, moved, left out, put in …
+    octets = make_bundle(world, values)                                 # … and linked, sealed, logged, stamped anew
+
+The second bundle differs from the first in that alone: it is what an operator who lies can make with the real keys.
+`entries`, `logged`, `plan` and `bundled` are the steps, for tests that spoil what lies between them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 from asn1crypto import tsp
@@ -22,112 +33,104 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sealpost.domain import note as notes
 from sealpost.domain.canonical import canonical, digest
 from sealpost.domain.checkpoint import Checkpoint, written_proof
-from sealpost.domain.content import Part
 from sealpost.domain.merkle import Peaks, inclusion_proof, leaf_hash, node_hash
 from sealpost.domain.note import ED25519_COSIGNATURE, MLDSA44_COSIGNATURE, verifier_key, written
-from sealpost.domain.records import Event, Issuer, Link, Subject, evidence, make
 from sealpost.domain.seals import imprinted
 from sealpost.domain.seals import read as read_seal
 from sealpost.seal import jades, pki
 from sealpost.seal.bundle.bundle import BundleParts, File, SealedRecord, StampedCheckpoint, prepared
+from sealpost.seal.certificate import story as stories
 from sealpost.seal.certificate.certificate import certificate
 from sealpost.seal.certificate.pades import sealed
 from sealpost.seal.key_files import FileSigner, KeyFolder
 from sealpost.seal.notes import cosigned, log_lines
 from sealpost.seal.signer import ED25519, ML_DSA_44, Signer
-from sealpost.seal.timestamps.local import LocalTsa
 from sealpost.verifier.audit import _tile_name
 from sealpost.verifier.trust import Trust, trust_of
+from tests.verifier.authority import Authority
+from tests.verifier.story import (
+    BODY,
+    CONTENT,
+    EXPIRE_AT,
+    LIFE,
+    MAIL,
+    NOTICE,
+    PARTS,
+    REMIND_AT,
+    REMINDER,
+    START,
+    TOKEN,
+    Value,
+    bounce,
+    dialogue,
+    extension_of,
+    issuer,
+    lines_of,
+    set_times,
+    smtp_of,
+    subject,
+    write_life,
+)
 
-START = datetime(2026, 3, 4, 9, 0, 0, 120_000, tzinfo=UTC)
+__all__ = [
+    "BODY",
+    "CONTENT",
+    "EXPIRE_AT",
+    "LIFE",
+    "MAIL",
+    "NOTICE",
+    "PARTS",
+    "REMINDER",
+    "REMIND_AT",
+    "START",
+    "TOKEN",
+    "Authority",
+    "Value",
+    "bounce",
+    "dialogue",
+    "extension_of",
+    "issuer",
+    "lines_of",
+    "set_times",
+    "smtp_of",
+    "subject",
+    "write_life",
+]  # fmt: skip
+
 ORIGIN = "log.sealpost.example/log/2026"
 WITNESS = "witness.bob.example/w"
-STAMPED = {"accepted", "refused", "expired"}
-BODY, NOTICE = b"Dear Bob,\nplease pay.\nAlice\n", b"%PDF-1.4 a notice\n"
-MAIL = b"Message-ID: <1@sealpost.example>\r\nTo: bob@example.com\r\n\r\nSomething waits for you.\r\n"
-PARTS = (
-    Part("message_body", "text/plain; charset=utf-8", len(BODY), hashlib.sha256(BODY).digest()),
-    Part("notice.pdf", "application/pdf", len(NOTICE), hashlib.sha256(NOTICE).digest()),
-)
-LIFE = (
-    "submitted",
-    "announcement_offered",
-    "announcement_accepted",
-    "announcement_opened",
-    "accepted",
-    "content_delivered",
-    "content_downloaded",
-)
-SMTP: dict[str, Any] = {
-    "messageId": "<1@sealpost.example>",
-    "mailFrom": "b@bounce.sealpost.example",
-    "rcptTo": "bob@example.com",
-    "sent": {**digest(hashlib.sha256(MAIL).digest()), "size": len(MAIL)},
-    "attempt": 1,
-    "host": "mx.example.com",
-    "port": 25,
-    "ourName": "out.sealpost.example",
-    "policy": {"type": "none"},
-    "final": "250 2.0.0 Ok: queued as 4XsT9k2n1zB",
-    "class": "accepted",
-}
-
-
-def issuer(environment: str = "test") -> Issuer:
-    software = {"name": "sealpost", "version": "0.1.0", "commit": "0f3c9e1"}
-    return Issuer("https://sealpost.example/evidence", "Voorbeeld Post B.V.", "NTRNL-12345678", environment, software)
-
-
-def subject(token: str = "K.Zk3vQ9pR7mX2sL8tYb4wHd") -> Subject:
-    return Subject(
-        token,
-        START,
-        "Alice Incasso N.V.",
-        "alice@example.org",
-        "client:client-7f3a",
-        "oauth2",
-        START,
-        "bob@example.com",
-        "Bob",
-        "Notice 2026-11",
-        PARTS,
-    )
-
-
-class Hand:
-    """A clock that stands where it is put."""
-
-    def __init__(self) -> None:
-        self.at = START
-
-    def now(self) -> datetime:
-        return self.at
-
-    def real(self) -> datetime:
-        return self.at
-
-    def statement(self) -> dict[str, Any]:
-        return {"source": "none"}
+STAMPED = {"ConsignmentAcceptance", "ConsignmentRejection", "AcceptanceRejectionExpiry"}
+APART = timedelta(minutes=45)
+"""Records further apart are not under one checkpoint: the log is written at latest a minute after each."""
+SMTP: Value = smtp_of(write_life()[2])
 
 
 @dataclass(slots=True)
 class World:
-    """The keys of one operator and of a witness, and its time stamp authority."""
+    """The keys of one operator and of a witness, and the time stamp authority.
+
+    Args:
+        folder: for the operator's keys; made.
+        origin: of the log.
+        witness_name: of the witness.
+        environment: ``live`` or ``test``.
+        authority: another one than an independent one of its own root.
+    """
 
     folder: Path
     origin: str = ORIGIN
     witness_name: str = WITNESS
-    clock: Hand = field(default_factory=Hand)
+    environment: str = "live"
+    authority: Authority = field(default_factory=Authority)
     keys: KeyFolder = field(init=False)
     record_seal: Signer = field(init=False)
     pdf_seal: Signer = field(init=False)
     log_keys: tuple[Signer, Signer] = field(init=False)
     witness_keys: tuple[Signer, Signer] = field(init=False)
-    tsa: LocalTsa = field(init=False)
 
     def __post_init__(self) -> None:
         self.keys = KeyFolder(self.folder, b"only for the tests of Alice")
-        pki.establish(self.keys, issuer(), START - timedelta(days=1))
+        pki.establish(self.keys, issuer(self.environment), START - timedelta(days=1))
         self.record_seal, self.pdf_seal = self.keys.signer("record-seal"), self.keys.signer("pdf-seal")
         self.log_keys = self.keys.signer("log-ed25519"), self.keys.signer("log-mldsa44")
         first, second = Ed25519PrivateKey.generate(), MLDSA44PrivateKey.generate()
@@ -135,16 +138,14 @@ class World:
             FileSigner("witness", 1, ED25519, first.public_key().public_bytes_raw(), (), None, first),
             FileSigner("witness", 1, ML_DSA_44, second.public_key().public_bytes_raw(), (), None, second),
         )
-        self.tsa = LocalTsa(self.keys.signer("tsa"), self.clock)
 
     def stamp(self, octets: bytes, at: datetime) -> bytes:
         """A TimeStampResp over octets."""
-        self.clock.at = at
         imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": hashlib.sha256(octets).digest()}
         asked: Any = tsp.TimeStampReq(
             {"version": "v1", "message_imprint": imprint, "nonce": secrets.randbits(64), "cert_req": True}
         )
-        return self.tsa.answer(asked.dump())
+        return self.authority.answer(asked.dump(), at)
 
     def token(self, octets: bytes, at: datetime) -> bytes:
         """A bare token over octets."""
@@ -156,7 +157,7 @@ class World:
         pem = b"".join(one.public_bytes(Encoding.PEM) for one in pki.roots(self.keys))
         return {
             "roots.pem": pem,
-            "tsa-roots.pem": pem,
+            "tsa-roots.pem": self.authority.root.public_bytes(Encoding.PEM),
             "policy": self.policy().encode(),
             "revoked/root-1.crl": pki.revocation_lists(self.keys, START)[0],
             "certificates/record-seal-1.pem": pem,
@@ -193,33 +194,86 @@ def entries(
     world: World,
     kinds: Sequence[str] = LIFE,
     *,
-    token: str = "K.Zk3vQ9pR7mX2sL8tYb4wHd",
-    change: Callable[[int, dict[str, Any]], None] | None = None,
-    at: Callable[[int], datetime] = lambda seq: START + timedelta(minutes=10 * (seq - 1)),
+    token: str = TOKEN,
+    change: Callable[[int, Value], None] | None = None,
+    at: Callable[[int], datetime] | None = None,
     stamped: bool = True,
 ) -> list[Entry]:
     """Sealed records of a life; ``change`` may spoil the value of a record before it is hashed and sealed."""
+    values = write_life(kinds, token=token, at=at, environment=world.environment)
+    times = [(value["EventTime"], recorded_at(value)) for value in values]
+    return seal_records(world, values, change=change, stamped=stamped, times=[recorded for _, recorded in times])
+
+
+def recorded_at(value: Value) -> datetime:
+    """When a record was written, as it says."""
+    return datetime.fromisoformat(extension_of(value)["recordedAt"])
+
+
+def seal_records(
+    world: World,
+    values: Sequence[Value],
+    *,
+    change: Callable[[int, Value], None] | None = None,
+    stamped: bool = True,
+    times: Sequence[datetime] | None = None,
+    own_tokens_at: datetime | None = None,
+) -> list[Entry]:
+    """Chains records as they stand there, and seals them.
+
+    Args:
+        world: whose key seals.
+        values: the records; their numbers and hashes of the one before are set here.
+        change: called with number and record when these are set.
+        stamped: decisions and expiries get tokens of their own.
+        times: when each is sealed; else when it says that it was written.
+        own_tokens_at: when these tokens were given; else two seconds after the record.
+    """
     made, prev = list[Entry](), None
-    for seq, kind in enumerate(kinds, 1):
-        when = at(seq)
-        extension: dict[str, Any] = {"smtp": deepcopy(SMTP)} if kind.startswith(("announcement", "content_del")) else {}
-        extension = {} if kind.endswith("opened") else extension
-        event = Event(kind, when, when + timedelta(milliseconds=7), extension=extension)
-        evidence_id = UUID(int=(int(when.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62) | seq)
-        link = Link(seq, prev)
-        if change is None:
-            octets = make(issuer(), subject(token), link, event, evidence_id, {"source": "none"}).octets
-        else:
-            value = evidence(issuer(), subject(token), link, event, evidence_id, {"source": "none"})
+    for seq, value in enumerate(values, 1):
+        when = times[seq - 1] if times else recorded_at(value)
+        extension_of(value).update(seq=seq, prev=digest(prev) if prev else None)
+        if change is not None:
             change(seq, value)
-            octets = canonical(value)
-        seal = jades.seal(world.record_seal, octets, event.recorded_at)
-        if stamped and kind in STAMPED:
+        octets = canonical(value)
+        seal = jades.seal(world.record_seal, octets, when)
+        if stamped and str(value.get("ERDSEventId")).rpartition("/")[2] in STAMPED:
             over = imprinted(read_seal(seal).signature)
-            seal = jades.with_timestamp(seal, world.token(over, event.recorded_at + timedelta(seconds=2)))
-        made.append(Entry(octets, seal, hashlib.sha256(seal).digest(), event.recorded_at))
+            seal = jades.with_timestamp(seal, world.token(over, own_tokens_at or when + timedelta(seconds=2)))
+        made.append(Entry(octets, seal, hashlib.sha256(seal).digest(), when))
         prev = hashlib.sha256(octets).digest()
     return made
+
+
+def make_bundle(
+    world: World,
+    values: Sequence[Value],
+    *,
+    tokens_at: datetime | None = None,
+    own_tokens_at: datetime | None = None,
+    closed: datetime | None = None,
+    pdf_at: datetime | None = None,
+    prose: Sequence[Value] | None = None,
+    **options: Any,
+) -> bytes:
+    """A bundle of records as they stand there: chained, sealed, logged, stamped and certified by the real keys.
+
+    Args:
+        world: the operator, its authority and witness.
+        values: of `write_life`, changed in any way, other records between them, or fewer.
+        tokens_at: when every checkpoint was stamped; else half a minute after its newest record.
+        own_tokens_at: when the seals of decisions and expiries were stamped; else two seconds after the record.
+        closed: when the bundle was sealed and stamped; else an hour after the newest record.
+        pdf_at: when the certificate was; else as the bundle.
+        prose: the records of which the certificate tells, where it shall not tell of ``values``.
+        options: of `logged`: how many records wait for the log, whether a witness has signed.
+    """
+    made = seal_records(world, values, own_tokens_at=own_tokens_at)
+    what = plan(world, made, tokens_at=tokens_at, **options)
+    end = closed or closing(what.records)
+    told = plan(world, seal_records(world, prose)).records if prose else None
+    pdf = certified(world, what.records, at=pdf_at or end, prose=told)
+    return bundled(world, replace(what, certificate=pdf, closed=end))
 
 
 class Log:
@@ -293,19 +347,28 @@ def logged(
     first: int = 3,
     witnessed: bool = True,
     pending: int = 0,
+    tokens_at: datetime | None = None,
 ) -> tuple[list[SealedRecord], list[StampedCheckpoint]]:
-    """Two checkpoints: one after the first records, one after all but the pending ones."""
+    """A checkpoint after the first records, one after all but the pending ones, and one wherever a long time passed.
+
+    Args:
+        world: whose log, witness and authority.
+        made: the sealed records.
+        log: where they go; a new one with others' entries, if not told otherwise.
+        first: how many come under the first checkpoint.
+        witnessed: with lines of the witness.
+        pending: so many at the end are not in the log yet.
+        tokens_at: when all of the checkpoints were signed and stamped.
+    """
     log = log or Log(world)
     log.others(5)
     records, checkpoints = list[SealedRecord](), list[StampedCheckpoint]()
     count = len(made) - pending
-    for begin, end in ((0, min(first, count)), (min(first, count), count)):
-        if begin == end:
-            continue
+    for begin, end in _groups(made[:count], first):
         group = made[begin:end]
         places = [log.add(jades.commitment(one.salt, one.octets, one.seal)) for one in group]
         log.others(3)
-        size, at = len(log.leaves), max(one.recorded for one in group) + timedelta(seconds=30)
+        size, at = len(log.leaves), tokens_at or max(one.recorded for one in group) + timedelta(seconds=30)
         text = log.text(size, at)
         note = log.served(text, at + timedelta(seconds=1), witnessed=witnessed)
         checkpoints.append(StampedCheckpoint("2026", size, text, (world.stamp(text, at + timedelta(seconds=3)),)))
@@ -316,9 +379,18 @@ def logged(
     return records, checkpoints
 
 
+def _groups(made: Sequence[Entry], first: int) -> list[tuple[int, int]]:
+    """Which records come under one checkpoint: from, and up to but without."""
+    starts = [0]
+    for number in range(1, len(made)):
+        if number == first or made[number].recorded - made[starts[-1]].recorded > APART:
+            starts.append(number)
+    return list(zip(starts, [*starts[1:], len(made)], strict=True)) if made else []
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a bundle will be made of; small files by number, name and octets."""
+    """What a bundle will be made of; small files by number, name and octets; ``closed``: when it is sealed and stamped."""
 
     records: tuple[SealedRecord, ...]
     checkpoints: tuple[StampedCheckpoint, ...]
@@ -326,6 +398,7 @@ class Plan:
     contents: tuple[tuple[int, str, bytes], ...]
     trust: Mapping[str, bytes]
     certificate: bytes | None = None
+    closed: datetime | None = None
 
     def without_certificate(self, **changes: Any) -> Plan:
         """Changed, with a certificate made anew."""
@@ -334,35 +407,67 @@ class Plan:
 
 def plan(world: World, made: Sequence[Entry] | None = None, *, log: Log | None = None, **options: Any) -> Plan:
     records, checkpoints = logged(world, entries(world) if made is None else made, log=log, **options)
-    mails = ((2, "announcement.eml", MAIL),) if len(records) > 1 else ()
+    mails = [_first_told(records, *one) for one in (("announcement.eml", MAIL), ("reminder.eml", REMINDER))]
     contents = ((1, "message_body.txt", BODY), (2, "notice.pdf", NOTICE))
-    return Plan(tuple(records), tuple(checkpoints), mails, contents, world.trust_files())
+    return Plan(tuple(records), tuple(checkpoints), tuple(filter(None, mails)), contents, world.trust_files())
 
 
-def certified(world: World, records: Sequence[SealedRecord], language: str = "nl") -> bytes:
-    """The sealed certificate."""
-    zone = ZoneInfo("Europe/Amsterdam")
-    pdf = certificate(records, language=language, verify_url="https://sealpost.example/verify", zone=zone)
-    return asyncio.run(sealed(pdf, world.pdf_seal, _stamper(world), closing(records)))
+def _first_told(records: Sequence[SealedRecord], name: str, octets: bytes) -> tuple[int, str, bytes] | None:
+    """A mail under the number of the first record that speaks of it."""
+    hashed = digest(hashlib.sha256(octets).digest())["DigestValue"].encode()
+    return next(((one.seq, name, octets) for one in records if hashed in one.octets), None)
+
+
+def certified(
+    world: World,
+    records: Sequence[SealedRecord],
+    language: str = "nl",
+    *,
+    at: datetime | None = None,
+    prose: Sequence[SealedRecord] | None = None,
+) -> bytes:
+    """The sealed certificate.
+
+    Args:
+        world: whose key seals.
+        records: that are embedded.
+        language: of its words.
+        at: when it is sealed and stamped; else an hour after the newest record.
+        prose: of which it tells, where it shall not tell of ``records``.
+    """
+    zone, when = ZoneInfo("Europe/Amsterdam"), at or closing(records)
+    story = stories.read(prose or records)
+    with patch.object(stories, "read", return_value=story):
+        pdf = certificate(records, language=language, verify_url="https://sealpost.example/verify", zone=zone)
+    return asyncio.run(sealed(pdf, world.pdf_seal, _stamper(world, when), when))
 
 
 def closing(records: Sequence[SealedRecord]) -> datetime:
-    """When the bundle is made."""
-    return START + timedelta(minutes=10 * len(records) + 60)
+    """When the bundle is made, unless told otherwise: an hour after the newest record."""
+    times = [datetime.fromisoformat(_said(one.octets)) for one in records]
+    return max(times, default=START) + timedelta(hours=1)
 
 
-def _stamper(world: World) -> Callable[[bytes], Any]:
+def _said(octets: bytes) -> str:
+    try:
+        return str(json.loads(octets)["Extensions"][0]["sealpost/1"]["recordedAt"])
+    except (ValueError, KeyError, IndexError, TypeError):
+        return START.isoformat()
+
+
+def _stamper(world: World, at: datetime = START + timedelta(days=1)) -> Callable[[bytes], Any]:
     async def stamp(octets: bytes) -> bytes:
-        return world.stamp(octets, START + timedelta(days=1))
+        return world.stamp(octets, at)
 
     return stamp
 
 
 def bundled(world: World, what: Plan) -> bytes:
     """The bundle's octets."""
-    pdf = certified(world, what.records) if what.certificate is None else what.certificate
+    end = what.closed or closing(what.records)
+    pdf = certified(world, what.records, at=end) if what.certificate is None else what.certificate
     parts = BundleParts(
-        "K.Zk3vQ9pR7mX2sL8tYb4wHd",
+        TOKEN,
         what.records,
         what.checkpoints,
         [File(number, name, _chunks(octets)) for number, name, octets in what.mails],
@@ -372,7 +477,7 @@ def bundled(world: World, what: Plan) -> bytes:
     )
 
     async def collected() -> bytes:
-        async with prepared(parts, world.pdf_seal, _stamper(world), closing(what.records)) as bundle:
+        async with prepared(parts, world.pdf_seal, _stamper(world, end), end) as bundle:
             return b"".join([piece async for piece in bundle.chunks()])
 
     return asyncio.run(collected())
@@ -390,22 +495,24 @@ def whole_bundle(world: World, kinds: Sequence[str] = LIFE, **options: Any) -> b
 SPOKEN: dict[str, dict[str, Any]] = {
     "announcement_offered": {"smtp": {"by": "relay"}},
     "announcement_accepted": {"smtp": {"by": "relay"}},
-    "announcement_failed": {"bounce": {"by": "report"}},
-    "announcement_delivered": {"bounce": {"by": "report"}},
+    "announcement_failed": {"bounce": bounce("announcement", "failed", "5.1.1")},
+    "announcement_delivered": {"bounce": bounce("announcement")},
+    "announcement_opened": {},
+    "accepted": {},
+    "content_offered": {"smtp": {"by": "relay"}},
     "content_delivered": {"smtp": {"by": "relay"}},
-    "content_failed": {"bounce": {"by": "report"}},
+    "content_failed": {"bounce": bounce("content", "failed", "5.1.1")},
 }
 """Records that are the word of a relay or of a returned mail: kind → extension."""
 
 
 def spoken(world: World, said: dict[str, dict[str, Any]]) -> bytes:
     """A bundle of records of some kinds after the submission, with these members in their extensions."""
-    kinds = ("submitted", *said)
-
-    def change(seq: int, value: dict[str, Any]) -> None:
-        if seq > 1:
-            members = value["Extensions"][0]["sealpost/1"]
+    values = write_life(("submitted", *said), environment=world.environment)
+    for value, changes in zip(values[1:], said.values(), strict=True):
+        members = extension_of(value)
+        if "bounce" in changes:
             members.pop("smtp", None)
-            members.update(said[kinds[seq - 1]])
-
-    return bundled(world, plan(world, entries(world, kinds, change=change)))
+            value.pop("TransactionLogInformation", None)
+        members.update({name: {**members.get(name, {}), **one} for name, one in changes.items()})
+    return make_bundle(world, values)

@@ -342,7 +342,7 @@ def exchanged(world: World, what: Plan, good: bytes) -> Iterator[Case]:
         return resealed(world, replaced(replaced(whole, first, inside[second]), second, inside[first]))
 
     for kind in ("records/{}.json", "records/{}.jades.json", "records/{}.salt", "proofs/{}.tlog-proof"):
-        for first, second in (("001", "002"), ("003", "005"), ("006", "007")):
+        for first, second in (("001", "002"), ("003", "005"), ("007", "008")):
             one, other = kind.format(first), kind.format(second)
             yield f"swap {one} and {other}", lambda one=one, other=other: swap(one, other)
             yield (
@@ -495,7 +495,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "another number": lambda one: _extension(one).update(seq=9),
     "no previous record": lambda one: _extension(one).update(prev=None),
     "another previous record": lambda one: _extension(one)["prev"].update(DigestValue="A" * 43 + "="),
-    "another environment": lambda one: _extension(one).update(environment="live"),
+    "another environment": lambda one: _extension(one).update(environment="test"),
     "an unknown member": lambda one: one.update(Surprise=1),
     "a critical extension": lambda one: one["Extensions"].append({"isCritical": True, "x": 1}),
     "no issuer": lambda one: one.pop("EvidenceIssuerDetails"),
@@ -534,7 +534,8 @@ def _changed(world: World, change: Callable[[dict[str, Any]], Any]) -> bytes:
 def _at(world: World, at: Callable[[int], Any]) -> bytes:
     """At times for which the operator's software would not seal; its key does."""
     made = entries(world, change=_moved(at), stamped=False)
-    return bundled(world, _plan(world, [_sealed(world, one, at(seq)) for seq, one in enumerate(made, 1)], pending=7))
+    sealed = [_sealed(world, one, at(seq)) for seq, one in enumerate(made, 1)]
+    return bundled(world, replace(_plan(world, sealed, pending=len(made)), closed=START + timedelta(days=1)))
 
 
 def _moved(at: Callable[[int], Any]) -> Callable[[int, dict[str, Any]], None]:
@@ -615,7 +616,7 @@ def _two_tickets(world: World) -> bytes:
 
 def _foreign_record(world: World) -> bytes:
     made, other = entries(world), entries(world, token="K.Another")
-    return bundled(world, _plan(world, [*made[:6], other[6]]))
+    return bundled(world, _plan(world, [*made[:7], other[7]]))
 
 
 def _logged_reversed(world: World) -> bytes:
@@ -623,9 +624,9 @@ def _logged_reversed(world: World) -> bytes:
     log = Log(world)
     places_of = {
         seq: log.add(jades.commitment(made[seq - 1].salt, made[seq - 1].octets, made[seq - 1].seal))
-        for seq in range(7, 0, -1)
+        for seq in range(len(LIFE), 0, -1)
     }
-    size, at = 7, made[-1].recorded + timedelta(seconds=30)
+    size, at = len(LIFE), made[-1].recorded + timedelta(seconds=30)
     text = log.text(size, at)
     note = log.served(text, at)
     records = tuple(
@@ -642,7 +643,7 @@ def _forked(world: World) -> bytes:
     """Some records in one log, the others in its twin of the same size."""
     made = entries(world)
     base = _plan(world, made)
-    first, checkpoints = logged(world, made, first=7)
+    first, checkpoints = logged(world, made, first=len(made))
     twin = Log(world)
     twin.add(b"t" * 32)
     places_of = [twin.add(jades.commitment(one.salt, one.octets, one.seal)) for one in made]

@@ -30,6 +30,7 @@ from sealpost.verifier.times import stamped
 _cms: Any = cms
 _NEEDED = {"content_type", "message_digest", "signing_certificate_v2"}
 _ALLOWED = _NEEDED | {"signing_time", "cms_algorithm_protection"}
+_SHA256 = tuple(bytes.fromhex(f"{head}0609608648016503040201{tail}") for head, tail in (("300b", ""), ("300d", "0500")))
 _TOKEN = "signature_time_stamp_token"  # noqa: S105 - the name of an attribute
 
 
@@ -95,8 +96,9 @@ def _signed_data(check_id: str, der: bytes) -> Any:
 
 def _require_plain(check_id: str, signed: Any, signer: Any, attributes: dict[str, Any]) -> None:
     _require(signer["version"].native == "v1", check_id, "a signer not named by issuer and serial number")
-    named = [one["algorithm"].native for one in signed["digest_algorithms"]]
-    _require(named == ["sha256"] == [signer["digest_algorithm"]["algorithm"].native], check_id, "another hash")
+    named = [octets_of(one) for one in (*signed["digest_algorithms"], signer["digest_algorithm"])]
+    # In the octets: nobody signed the list, and asn1crypto passes over parameters of an odd kind.
+    _require(len(named) == 2 and all(one in _SHA256 for one in named), check_id, "another hash")
     algorithm = signer["signature_algorithm"]
     if algorithm["algorithm"].native != "sha256_ecdsa" or algorithm["parameters"].native is not None:
         raise Said(f"{check_id}.key")

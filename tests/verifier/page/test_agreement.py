@@ -345,7 +345,18 @@ async def test_odd_values(verifier: Verifier, world: World, files: Files) -> Non
 async def test_whose_word_it_is(verifier: Verifier, world: World) -> None:
     octets = await asyncio.to_thread(spoken, world, SPOKEN)
     command, page = told(octets, None), await verifier.verify(octets)
-    assert [one["by"] for one in page["timeLine"]] == ["", "", "relay", "bounce", "bounce", "relay", "bounce"]
+    assert [one["by"] for one in page["timeLine"]] == [
+        "",
+        "",
+        "relay",
+        "bounce",
+        "bounce",
+        "",
+        "",
+        "",
+        "relay",
+        "bounce",
+    ]
     assert differences(command, page, able=verifier.able) == []
 
 

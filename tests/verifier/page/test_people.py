@@ -12,7 +12,7 @@ from playwright.async_api import Browser, FilePayload, Page
 
 from sealpost.verifier.tables import WORDS
 from tests.verifier import tampering
-from tests.verifier.lives import Plan, World, bundled, entries, plan
+from tests.verifier.lives import LIFE, Plan, World, bundled, entries, plan
 from tests.verifier.page.conftest import CHROMIUM, opened
 
 pytestmark = [
@@ -84,7 +84,7 @@ async def test_by_keyboard_alone(chromium: Browser, good: bytes, folder: Path) -
         assert not await page.locator("details").first.evaluate("one => one.open")
         await page.keyboard.press("Enter")
         assert await page.locator("details").first.evaluate("one => one.open")
-        assert await page.locator("details").first.locator("li").count() == 7
+        assert await page.locator("details").first.locator("li").count() == len(LIFE)
         await page.locator("#language").focus()
         await page.keyboard.press("d")
         await page.keyboard.press("Enter")

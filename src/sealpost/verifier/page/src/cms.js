@@ -75,8 +75,8 @@ function signedDataOf(refuse, der) {
 function requirePlain(refuse, signed, attributes) {
   const { signer, algorithms } = signed;
   refuse.malformed(signer.version === 1n, "a signer not named by issuer and serial number");
-  const named = [...algorithms, signer.hash].map((one) => algorithmOf(one).oid);
-  refuse.malformed(named.length === 2 && named.every((oid) => oid === SHA256), "another hash");
+  const named = [...algorithms, signer.hash].map((one) => algorithmOf(one));
+  refuse.malformed(named.length === 2 && named.every(({ oid, plain }) => oid === SHA256 && plain), "another hash");
   const { oid, plain } = algorithmOf(signer.algorithm);
   if (oid !== ECDSA_SHA256 || !plain) throw new Said(`${refuse.checkId}.key`);
   refuse.malformed(attributes.get(CONTENT_TYPE).oid === DATA, "a signature over another kind of content");
