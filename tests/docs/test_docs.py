@@ -150,7 +150,7 @@ async def test_notices_of_statuses(world: World) -> None:
 
 
 PAGE_OF = {
-    "issueToken": "token", "revokeToken": "revoke", "send": "send", "ticketXml": "ticket-xml", "tickets": "tickets-xml", "evidence": "evidence",
+    "issueToken": "token", "revokeToken": "revoke", "send": "send", "ticketXml": "ticket-xml", "tickets": "tickets-xml", "evidence": "evidence", "certificate": "evidence",
     "listUsers": "user", "addUser": "user", "getUser": "user", "changeUser": "user", "deleteUser": "user",
     "inviteUser": "user", "listAddresses": "allowed-email-address", "allowAddress": "allowed-email-address",
     "getAddress": "allowed-email-address", "disallowAddress": "allowed-email-address", "xmlSchema": "openapi", "openapi": "openapi",

@@ -1,8 +1,8 @@
-"""``GET /webservice/evidence/``: the bundle of a ticket for API callers (evidence format, section 5)."""
+"""``GET /webservice/evidence/`` and ``/webservice/certificate/``: a ticket's bundle, or its certificate alone, for API callers."""
 
 from __future__ import annotations
 
-from litestar import get
+from litestar import Response, get
 from litestar.response import Stream
 
 from sealpost.access.callers import authenticated
@@ -13,10 +13,12 @@ from sealpost.domain.errors import InvalidInput, NotFound
 from sealpost.domain.ids import is_ticket_token
 from sealpost.seal.bundle.bundle import MEDIA_TYPE
 from sealpost.text.catalogue import pick_language
-from sealpost.usecases.gather import for_sender, streamed
+from sealpost.usecases.gather import certificate_for_sender, for_sender, streamed
+from sealpost.usecases.reads.callers import CallerRow
 from sealpost.usecases.reads.viewer import of_caller
+from sealpost.usecases.service import Service
 
-PATH = "/webservice/evidence/"
+PATH, CERTIFICATE_PATH = "/webservice/evidence/", "/webservice/certificate/"
 
 
 @get(PATH)
@@ -34,6 +36,22 @@ async def evidence(request: ApiRequest, service: Serving) -> Stream:
         NotFound: no such ticket, or not the caller's; nothing tells which.
         Unavailable: it cannot be put together now.
     """
+    caller, token, language = await _asked(request, service)
+    size, octets = await streamed(for_sender(service, of_caller(caller), token, language))
+    headers = _headers(f"evidence-{token}.asice") | {"content-length": str(size)}
+    return Stream(octets, media_type=MEDIA_TYPE, headers=headers)
+
+
+@get(CERTIFICATE_PATH)
+async def certificate(request: ApiRequest, service: Serving) -> Response[bytes]:
+    """The certificate of a ticket alone; arguments and errors as `evidence`."""
+    caller, token, language = await _asked(request, service)
+    pdf = await certificate_for_sender(service, of_caller(caller), token, language)
+    return Response(pdf, media_type="application/pdf", headers=_headers(f"certificate-{token}.pdf"))
+
+
+async def _asked(request: ApiRequest, service: Service) -> tuple[CallerRow, str, str]:
+    """Who asks, for which ticket, in which language."""
     refuse_head(request.scope)
     caller = await authenticated(service, request.scope)
     asked = query(request.scope["query_string"])
@@ -42,11 +60,11 @@ async def evidence(request: ApiRequest, service: Serving) -> Stream:
         raise InvalidInput("ticket_token", "is missing")
     if not is_ticket_token(token):
         raise NotFound("there is no such ticket")
-    language = pick_language(asked.get("lang"), caller.language)
-    size, octets = await streamed(for_sender(service, of_caller(caller), token, language))
-    headers = NO_STORE | {
-        "content-disposition": f'attachment; filename="evidence-{token}.asice"',
-        "content-length": str(size),
+    return caller, token, pick_language(asked.get("lang"), caller.language)
+
+
+def _headers(name: str) -> dict[str, str]:
+    return NO_STORE | {
+        "content-disposition": f'attachment; filename="{name}"',
         "x-content-type-options": "nosniff",
     }
-    return Stream(octets, media_type=MEDIA_TYPE, headers=headers)

@@ -9,7 +9,7 @@ from litestar.types import ControllerRouterHandler
 from sealpost.access.middleware import SMALL_BODY
 from sealpost.api.addresses import ADDRESS_ROUTES
 from sealpost.api.answers import api_error
-from sealpost.api.evidence import evidence
+from sealpost.api.evidence import certificate, evidence
 from sealpost.api.oauth import access_token, revoke
 from sealpost.api.openapi import openapi_route
 from sealpost.api.users import USER_ROUTES
@@ -27,6 +27,7 @@ def api_routes(service: Service) -> list[ControllerRouterHandler]:
                 *USER_ROUTES,
                 *ADDRESS_ROUTES,
                 evidence,
+                certificate,
                 openapi_route(service.face.base_url),
             ],
             dependencies={"service": Provide(lambda: service, sync_to_thread=False)},

@@ -1,10 +1,13 @@
-"""Gather the evidence of a ticket into a bundle (evidence format, section 5), for its sender and for its recipient."""
+"""Gather the evidence of a ticket (evidence format, section 5), for its sender and for its recipient.
+
+Either whole, as a bundle, or the certificate alone: the same PDF, by the same rules about who may have it and when.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -19,6 +22,7 @@ from sealpost.domain.records import Event
 from sealpost.seal.bundle.bundle import Bundle, BundleParts, File, prepared
 from sealpost.seal.certificate.certificate import certificate
 from sealpost.seal.certificate.pades import sealed
+from sealpost.seal.evidence import Stamper
 from sealpost.seal.key_files import KeysRefused
 from sealpost.seal.log.folder import LogDamaged
 from sealpost.seal.signer import SigningFailed
@@ -31,15 +35,15 @@ from sealpost.usecases.deliver import shown_name, split
 from sealpost.usecases.letters import SHOWN_AFTERWARDS
 from sealpost.usecases.mail_bytes import opened
 from sealpost.usecases.opened import opened_ticket
-from sealpost.usecases.reads.proofs import Covered, covered, proven
+from sealpost.usecases.reads.proofs import Covered, Proven, covered, proven
 from sealpost.usecases.reads.trust import keys_and_policy
 from sealpost.usecases.service import Service
 from sealpost.usecases.web_act import WebAct, web
 
 OPEN = 32
-"""Bundles that may be on their way out in this process: their files take room on the disk."""
+"""Bundles and certificates that may be on their way out in this process: files of bundles take room on the disk."""
 AT_ONCE = asyncio.Semaphore(2)
-"""Bundles that are worked on in this process: each takes a tenth of a second of CPU and may hold its contents.
+"""How many are worked on in this process: each takes a tenth of a second of CPU, and a bundle may hold its contents.
 
 Held neither while the time stamp authority is asked nor while a bundle is given out: a slow one of either would keep
 all others waiting.
@@ -72,13 +76,22 @@ async def for_sender(service: Service, visible: Visible, token: str, language: s
         NotFound: no such ticket for this caller.
         Unavailable: database, content store, key or time stamp authority away.
     """
+    gathered = await _of_sender(service, visible, token)
+    async with _bundle(service, gathered, language, with_content=True) as bundle:
+        yield bundle
+
+
+async def certificate_for_sender(service: Service, visible: Visible, token: str, language: str) -> bytes:
+    """The sealed certificate alone; arguments and errors as `for_sender`."""
+    return await _sealed_certificate(service, await _of_sender(service, visible, token), language)
+
+
+async def _of_sender(service: Service, visible: Visible, token: str) -> Gathered:
     async with transaction(service) as connection:
         ticket = await tickets.by_token(connection, token, visible)
         if ticket is None:
             raise NotFound("no such ticket")
-        gathered = await _gathered(service, connection, ticket)
-    async with _bundle(service, gathered, language, with_content=True) as bundle:
-        yield bundle
+        return await _gathered(service, connection, ticket)
 
 
 @asynccontextmanager
@@ -94,17 +107,28 @@ async def for_recipient(
         Conflict: nothing is decided yet.
         Unavailable: as for the sender.
     """
+    gathered, link = await _of_recipient(service, token, secrets)
+    has_content = _may_download(service, gathered.ticket)
+    async with _bundle(service, gathered, language, with_content=has_content) as bundle:
+        if has_content:
+            await _handed_over(service, gathered.ticket.id, web(service, act, "download", link))
+        yield bundle
+
+
+async def certificate_for_recipient(service: Service, token: str, secrets: Sequence[str], language: str) -> bytes:
+    """The sealed certificate alone; arguments and errors as `for_recipient`. No content is in it: nothing is recorded."""
+    gathered, _ = await _of_recipient(service, token, secrets)
+    return await _sealed_certificate(service, gathered, language)
+
+
+async def _of_recipient(service: Service, token: str, secrets: Sequence[str]) -> tuple[Gathered, bytes]:
+    """What the link's ticket has, once it is over, and the hash of the link."""
     async with transaction(service) as connection:
         ticket_id, link = await opened_ticket(service, connection, token, secrets)
         ticket = await tickets.by_id(connection, ticket_id)
         if ticket.state.decision is None:
             raise Conflict("there is no evidence for the recipient before the decision")
-        has_content = _may_download(service, ticket)
-        gathered = await _gathered(service, connection, ticket)
-    async with _bundle(service, gathered, language, with_content=has_content) as bundle:
-        if has_content:
-            await _handed_over(service, ticket_id, web(service, act, "download", link))
-        yield bundle
+        return await _gathered(service, connection, ticket), link
 
 
 def _may_download(service: Service, ticket: Ticket) -> bool:
@@ -155,14 +179,9 @@ async def _gathered(service: Service, connection: Connection, ticket: Ticket) ->
 
 @asynccontextmanager
 async def _bundle(service: Service, gathered: Gathered, language: str, *, with_content: bool) -> AsyncGenerator[Bundle]:
-    stamper = service.evidence.stamper
-    if stamper is None:
-        raise Unavailable("no time stamp authority is set, and evidence needs one")
-    if _open.locked():
-        raise Unavailable("too many bundles are on their way out")
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_open)
-        try:
+        stamper = await stack.enter_async_context(_place(service))
+        with _what_is_away():
             signer = service.evidence.signer("pdf-seal")
             async with AT_ONCE:
                 parts = await _parts(service, gathered, language, with_content=with_content)
@@ -176,16 +195,42 @@ async def _bundle(service: Service, gathered: Gathered, language: str, *, with_c
                 AT_ONCE,
             )
             bundle = await stack.enter_async_context(made)
-        except (SigningFailed, KeysRefused, LogDamaged, ContentUnavailable, OSError) as error:
-            raise Unavailable(f"the evidence cannot be put together: {error}") from error
         yield bundle
+
+
+async def _sealed_certificate(service: Service, gathered: Gathered, language: str) -> bytes:
+    async with _place(service) as stamper:
+        with _what_is_away():
+            signer = service.evidence.signer("pdf-seal")
+            async with AT_ONCE:
+                pdf = await _certificate(service, gathered, language, await proven(service, gathered.covered))
+            return await sealed(pdf, signer, stamper.stamp, service.clock.now())
+
+
+@asynccontextmanager
+async def _place(service: Service) -> AsyncGenerator[Stamper]:
+    """A place among those that are on their way out, and who stamps."""
+    stamper = service.evidence.stamper
+    if stamper is None:
+        raise Unavailable("no time stamp authority is set, and evidence needs one")
+    if _open.locked():
+        raise Unavailable("too many bundles are on their way out")
+    async with _open:
+        yield stamper
+
+
+@contextmanager
+def _what_is_away() -> Generator[None]:
+    """Says in one way that evidence cannot be made now."""
+    try:
+        yield
+    except (SigningFailed, KeysRefused, LogDamaged, ContentUnavailable, OSError) as error:
+        raise Unavailable(f"the evidence cannot be put together: {error}") from error
 
 
 async def _parts(service: Service, gathered: Gathered, language: str, *, with_content: bool) -> BundleParts:
     """All of it, with the certificate still unsealed."""
     made = await proven(service, gathered.covered)
-    zone, url = ZoneInfo(gathered.ticket.zone), f"{service.face.base_url}/verify"
-    pdf = await asyncio.to_thread(certificate, made.records, language=language, verify_url=url, zone=zone)
     return BundleParts(
         ticket_token=gathered.ticket.token,
         records=made.records,
@@ -193,8 +238,13 @@ async def _parts(service: Service, gathered: Gathered, language: str, *, with_co
         mails=_mails(service, gathered),
         contents=_contents(service, gathered.ticket) if with_content else [],
         trust=await keys_and_policy(service),
-        certificate=pdf,
+        certificate=await _certificate(service, gathered, language, made),
     )
+
+
+async def _certificate(service: Service, gathered: Gathered, language: str, made: Proven) -> bytes:
+    zone, url = ZoneInfo(gathered.ticket.zone), f"{service.face.base_url}/verify"
+    return await asyncio.to_thread(certificate, made.records, language=language, verify_url=url, zone=zone)
 
 
 def _mails(service: Service, gathered: Gathered) -> list[File]:

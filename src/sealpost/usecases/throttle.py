@@ -49,7 +49,7 @@ class Throttle:
         self._limiter.hit(PER_CLIENT, _hidden(client))
 
     def bundle(self, kind: Literal["recipient", "person"], who: str) -> int:
-        """Counts a bundle that is about to be made.
+        """Counts a bundle, or a certificate, that is about to be made.
 
         Args:
             kind: of the reader.

@@ -18,7 +18,7 @@ from sealpost.usecases.service import Service
 from sealpost.web.address.confirming import address_page, confirm_form
 from sealpost.web.dashboard.notices import notices_form, notices_page
 from sealpost.web.dashboard.tickets import dashboard, home
-from sealpost.web.evidence.bundle import recipient_bundle, sender_bundle
+from sealpost.web.evidence.bundle import recipient_bundle, recipient_certificate, sender_bundle, sender_certificate
 from sealpost.web.evidence.log import checkpoint, log_page, tile
 from sealpost.web.evidence.trust import trust_file, trust_page
 from sealpost.web.evidence.verify import verify_page
@@ -65,7 +65,9 @@ PAGES: tuple[ControllerRouterHandler, ...] = (
     trust_file,
     verify_page,
     sender_bundle,
+    sender_certificate,
     recipient_bundle,
+    recipient_certificate,
     static_file,
 )
 INBOX: tuple[ControllerRouterHandler, ...] = (

@@ -1,4 +1,4 @@
-"""The certificate: the same bytes for the same records, PDF/A-3b, everything embedded, everything said, nothing executed."""
+"""The certificate: the same bytes for the same records, PDF/A-3a, everything embedded, everything said, nothing executed."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_same_records_give_the_same_octets(ticket: Ticket, language: str) ->
     assert b"/CreationDate(D:20261123114045Z)" in first  # the last record's time
 
 
-async def test_pdf_a_3b_with_every_file_as_it_is(ticket: Ticket, alices: Office) -> None:
+async def test_pdf_a_3a_with_every_file_as_it_is(ticket: Ticket, alices: Office) -> None:
     records, _ = ticket
     plain = pdf_of(records)
     octets = await seal(plain, alices)
@@ -89,7 +89,7 @@ async def test_pdf_a_3b_with_every_file_as_it_is(ticket: Ticket, alices: Office)
     assert embedded(octets) == files(records)
     with pikepdf.open(io.BytesIO(octets)) as opened:
         with opened.open_metadata() as metadata:
-            assert metadata.pdfa_status == "3B"
+            assert metadata.pdfa_status == "3A"
             assert metadata["xmp:ModifyDate"] == metadata["xmp:CreateDate"]
             assert metadata["dc:title"] == "Certificate of registered e-mail"
         assert "/Version" not in opened.Root  # pyHanko would say 2.0, which is not PDF/A-3

@@ -1,4 +1,4 @@
-"""Makes the certificate of a ticket: PDF/A-3b by typst from its records alone (evidence format, section 5).
+"""Makes the certificate of a ticket: PDF/A-3a and PDF/UA-1 by typst from its records alone (evidence format, section 5).
 
 For the use case that hands evidence out. The same records, language and zone give the same octets: typst is pinned with
 its fonts (the lock file), no other fonts are looked for, and the document's date is that of the last record. Text from
@@ -28,7 +28,7 @@ from sealpost.seal.certificate.printable import printable
 from sealpost.seal.certificate.story import Story
 from sealpost.seal.certificate.view import Reader
 
-STANDARD = "a-3b"
+STANDARDS: list[typst.PDFStandard] = ["ua-1", "a-3a"]
 _FOLDER = Path(__file__).parent
 _TEMPLATE = (_FOLDER / "template.typ").read_bytes()
 _threads = threading.local()
@@ -48,7 +48,7 @@ def certificate(records: Sequence[SealedRecord], *, language: str, verify_url: s
         zone: of local times, the account's.
 
     Returns:
-        PDF/A-3b with records, seals, salts and proofs embedded under their names in the bundle.
+        PDF/A-3a with tags, records, seals, salts and proofs embedded under their names in the bundle.
 
     Raises:
         ValueError: no records, or one that is not ours; or `CannotPrint`.
@@ -69,7 +69,7 @@ def _compiled(facts: dict[str, Any]) -> bytes:
     compiler: typst.Compiler = _threads.compiler
     inputs = {"facts": json.dumps(facts, ensure_ascii=False)}
     try:
-        made = compiler.compile(_TEMPLATE, format="pdf", sys_inputs=inputs, pdf_standards=[STANDARD], pdf_tags=False)
+        made = compiler.compile(_TEMPLATE, format="pdf", sys_inputs=inputs, pdf_standards=STANDARDS)
     except typst.TypstError as error:
         raise CannotPrint(error.message) from error
     except BaseException as error:
@@ -98,7 +98,7 @@ def _facts(story: Story, reader: Reader, verify_url: str) -> dict[str, Any]:
         "verify_url": verify_url,
         "verify_shown": reader.shown(verify_url),
         "words": {name: reader.text(text) for name, text in words.HEADINGS.items()}
-        | {"zone": reader.text(words.ZONE, zone=reader.zone.key)},
+        | {"zone": reader.text(words.ZONE, zone=reader.zone.key), "qr": reader.spoken(words.QR, address=verify_url)},
         "summary": view.summary(story, reader),
         "parties": view.parties(story, reader),
         "parts": view.parts(story, reader),

@@ -34,7 +34,7 @@ class _PdfSigner(PdfSigner):
 
     def __init__(self, ours: CmsSigner, stamp: Stamp, at: datetime) -> None:
         metadata = PdfSignatureMetadata(field_name=FIELD, md_algorithm=DIGEST, subfilter=SigSeedSubFilter.PADES)
-        field = SigFieldSpec(FIELD)
+        field = SigFieldSpec(FIELD, readable_field_name=FIELD)  # for whoever listens (ISO 14289-1, 7.18.1)
         super().__init__(metadata, ours, timestamper=SignatureStamper(ours, stamp), new_field_spec=field)
         self._at = at
 

@@ -12,7 +12,7 @@ from babel.dates import format_date
 
 from sealpost.domain.content import BODY
 from sealpost.seal.certificate import words
-from sealpost.seal.certificate.printable import MOST_MARKS, printable
+from sealpost.seal.certificate.printable import MOST_MARKS, ZERO_WIDTH_SPACE, printable
 from sealpost.seal.certificate.story import DECISIONS, REACHED, Story, Told, attribute, reasons
 from sealpost.text.catalogue import translator
 from sealpost.text.dates import long_date
@@ -49,6 +49,10 @@ class Reader:
         shown = {name: self.shown(value) for name, value in values.items()}
         translated = translator(self.language).gettext(message)
         return translated % shown if shown else translated
+
+    def spoken(self, message: str, **values: str) -> str:
+        """The same for ears: without places to break a long word at."""
+        return self.text(message, **values).replace(ZERO_WIDTH_SPACE, "")
 
     def shown(self, value: object, word: int = 28) -> str:
         """A value from outside."""
@@ -120,7 +124,8 @@ def _title(told: Told, reader: Reader) -> str:
 
 
 def _fact(label: str, value: str, note: str = "", literal: str = "", *, strong: bool = False) -> dict[str, Any]:
-    return {"label": label, "value": value, "note": note, "literal": literal, "strong": strong}
+    whole = {"label": label, "value": value, "note": note, "literal": literal, "strong": strong}
+    return whole | {"breakable": len(literal) > LONG}
 
 
 def parties(story: Story, reader: Reader) -> list[dict[str, Any]]:

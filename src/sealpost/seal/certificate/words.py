@@ -19,7 +19,8 @@ HEADINGS = {
     "test_sentence": marked("Made in a test environment. It proves nothing."),
     "parties": marked("Sender and recipient"),
     "contents": marked("Contents and fingerprints"),
-    "name": marked("Name"),
+    "number": marked("No."),
+    "name": marked("Name and fingerprint"),
     "type": marked("Kind of file"),
     "size": marked("Size"),
     "fingerprint": marked("The fingerprint (SHA-256) proves that a file is exactly the one that was sent."),
@@ -126,6 +127,7 @@ AUTOMATION = marked("Signs of a program instead of a person: %(signs)s")
 REASON = marked("Reason: %(reason)s")
 RETURNED = marked("The returned mail says: %(reason)s")
 RECORDED = marked("Recorded only at %(time)s")
+QR = marked("QR code that leads to the verifier’s page at %(address)s")
 ZONE = marked("Local time in %(zone)s; below it universal time (UTC).")
 ISSUED_BY = marked("Issued by %(issuer)s with %(software)s. Not a qualified service.")
 
