@@ -51,6 +51,31 @@ def test_what_a_reply_means(stage, line, outcome, reason):
     assert (outcome_of(stage, reply), reason_of(stage, reply)) == (outcome, reason)
 
 
+GMAIL = (
+    b"550-5.7.26 This mail has been blocked because the sender is unauthenticated.",
+    b"550-5.7.26 Gmail requires all senders to authenticate",
+    b"550 with either SPF or DKIM. - gsmtp",
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "enhanced"),
+    [
+        (GMAIL, "5.7.26"),
+        ((b"550-5.1.1 one", b"550 5.7.1 another"), "5.7.1"),
+        ((b"550-5.1.1 one", b"550-5.7.1 another", b"550 and none"), "5.7.1"),
+        ((b"550-5.1.1 one", b"550 4.7.1 of another class"), "5.1.1"),
+        ((b"550-see https://example.com/5.7.1", b"550 none at all"), None),
+        ((b"250-2.0.0 ok", b"250 2.1.5 queued"), "2.1.5"),
+        ((b"550-5.7.1.1 is none", b"550"), None),
+    ],
+)
+def test_a_reply_is_all_its_lines(lines: tuple[bytes, ...], enhanced: str | None) -> None:
+    reply = Reply(int(lines[0][:3]), lines)
+    assert reply.final.split(b"\n") == list(lines)
+    assert reply.enhanced == enhanced
+
+
 def test_this_interpreter_reads_mail_well_enough():
     check_parser()
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from sealpost.domain.statement import source_of
 from sealpost.domain.status import TABLE
 from sealpost.text.catalogue import LANGUAGES
-from sealpost.text.sources import source_note, source_of
+from sealpost.text.sources import source_note
 from sealpost.text.statuses import SOURCED_TEXTS, STATUS_TEXTS, status_text
 
 # Frozen: a row is added at the end of a release, none is changed.

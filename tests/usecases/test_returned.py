@@ -120,7 +120,8 @@ async def test_a_bounce_is_recorded_and_told(world: World) -> None:
         (reason["Code"].partition("#")[2], *reason.get("Details", ()))
         for reason in record["EventReasons"]["EventReason"]
     ]
-    assert reasons == [("announcement", "announcement, attempt 1"), ("unknown",), ("bounce", "550 5.1.1 No Bob here")]
+    assert reasons == [("unknown", "550 5.1.1 No Bob here")]
+    assert record["Extensions"][0]["sealpost/1"]["mail"] == {"purpose": "announcement", "attempt": 1}
     assert (row["kind"], row["attempt"], row["mail_from"]) == ("failed", 1, "")
     assert row["facts"]["status"] == "5.1.1"
     await world.work_off()

@@ -25,7 +25,7 @@ from jsonschema.validators import validator_for
 from playwright.async_api import async_playwright
 
 from sealpost.domain.canonical import canonical, digest, instant
-from sealpost.domain.records import EVENTS, Event, Link, evidence
+from sealpost.domain.records import EVENTS, Event, Link, evidence, has_reasons
 from sealpost.verifier.case import parsed
 from sealpost.verifier.report import Findings
 from sealpost.verifier.structure import _require_form
@@ -91,9 +91,10 @@ def of_kind(seq: int, kind: str) -> dict[str, Any]:
         "smtp": deepcopy(SMTP),
         "web": web,
     }
-    reasons = (("policy", "Too long."), ("full", ""))
+    reasons = (("policy", "Too long."), ("full", "")) if has_reasons(kind) or seq == 1 else ()
+    mail = ("announcement", 1) if kind.startswith("announcement_") else None
     transcripts = ({"type": "smtp", "lines": lines},)
-    event = Event(kind, at, at, reasons, "mx.example.com", transcripts, deepcopy(extension))
+    event = Event(kind, at, at, reasons, "mx.example.com", transcripts, deepcopy(extension), mail)
     link = Link(seq, None if seq == 1 else bytes(range(32)))
     identifier = UUID(int=(7 << 76) | (2 << 62) | seq)
     return deepcopy(evidence(issuer(), subject(), link, event, identifier, {"source": "none"}))

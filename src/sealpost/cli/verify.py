@@ -108,8 +108,9 @@ def _print(report: Report) -> None:
         print(f"  ! {word('head.unproven')}")
     for moment in report.time_line:
         event = word(f"event.{moment.event}") if f"event.{moment.event}" in WORDS else "?"
-        line = f"\n{'':31}{safe(moment.line)}" if moment.line else ""
-        print(f"  {moment.record:>3}  {safe(moment.at)}  {event}{line}")
+        print(f"  {moment.record:>3}  {safe(moment.at)}  {event}")
+        for line in moment.line.split("\n") if moment.line else ():
+            print(f"{'':31}{safe(line)}")
     print(f"\n{word(f'result.{report.exit_code}')}")
 
 

@@ -17,7 +17,7 @@ from sealpost.domain.content import Part
 EVENT = "http://uri.etsi.org/19522/Event/"
 ATTRIBUTE_URI = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
 VERSION = "EN319522v1.1.1"
-SUITE = "2026-1"
+SUITE = "2026-2"
 
 # Record kind → ETSI event name, or None: an event of our own, under the issuer's domain.
 EVENTS: dict[str, str | None] = {
@@ -50,6 +50,8 @@ EVENTS: dict[str, str | None] = {
 # Kinds of records about the installation itself, in a chain without a ticket; the events are our own.
 INSTALLATION = frozenset({"key_rotated", "restored", "log_begun"})
 FORWARDED = frozenset({"content_delivered", "content_failed"})
+PURPOSES = ("announcement", "reminder", "content")
+"""Of mails that evidence is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,11 @@ class Event:
         kind: one of ``EVENTS`` or ``INSTALLATION``.
         at: when it happened.
         recorded_at: when this record is made.
-        reasons: (code, detail) pairs; codes become URIs under the issuer's base.
+        reasons: (code, detail) pairs, of kinds that `has_reasons` names alone; codes become URIs under the issuer's base.
         host: the server content was forwarded to.
         transcripts: ``{type, lines}`` objects, the literal dialogue.
         extension: members of ``sealpost/1`` by kind (``smtp``, ``web``, ``request`` …).
+        mail: purpose of the mail that is meant, one of ``PURPOSES``, and the attempt at it, from 1.
     """
 
     kind: str
@@ -117,6 +120,7 @@ class Event:
     host: str = ""
     transcripts: tuple[dict[str, Any], ...] = ()
     extension: dict[str, Any] = field(default_factory=dict[str, Any])
+    mail: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,11 @@ def evidence(
     return members
 
 
+def has_reasons(kind: str) -> bool:
+    """Whether events of this kind have reasons: a refusal, a failure, an expiry; nothing else has."""
+    return kind in {"refused", "expired"} or kind.endswith("_failed")
+
+
 def event_uri(issuer: Issuer, kind: str) -> str:
     """The event's URI: ETSI's where it has one, else ours."""
     name = None if kind in INSTALLATION else EVENTS[kind]
@@ -189,6 +198,7 @@ def event_uri(issuer: Issuer, kind: str) -> str:
 
 
 def _extension(issuer: Issuer, subject: Subject, link: Link, event: Event, clock: dict[str, Any]) -> dict[str, Any]:
+    mail = {"mail": {"purpose": event.mail[0], "attempt": event.mail[1]}} if event.mail else {}
     return {
         "seq": link.seq,
         "prev": digest(link.prev) if link.prev else None,
@@ -198,6 +208,7 @@ def _extension(issuer: Issuer, subject: Subject, link: Link, event: Event, clock
         "suite": SUITE,
         "environment": issuer.environment,
         "parts": [{"Identifier": part.name, "size": part.size} for part in subject.parts],
+        **mail,
         **event.extension,
     }
 

@@ -52,10 +52,22 @@ class Suite:
 
 
 # `until` of 2026-1 is ours and careful: the end of 2030, by which the EU's roadmap on post-quantum cryptography wants
-# long-lived secrets moved. ML-DSA-44 on checkpoints is for the time after it.
+# long-lived secrets moved. ML-DSA-44 on checkpoints is for the time after it. 2026-2 has the same algorithms: its name says
+# that a record gives reasons of refusals, failures and expiries alone, and the whole of a server's reply.
 SUITES = (
     Suite(
         name="2026-1",
+        since=date(2026, 1, 1),
+        until=date(2030, 12, 31),
+        record_seal="ES256",
+        container_seal="ES256",
+        digest="SHA-256",
+        log=("Ed25519", "ML-DSA-44"),
+        time_digests=("SHA-256", "SHA-512"),
+        meaning="ECDSA on P-256 for seals; SHA-256; checkpoints signed with Ed25519 and, against quantum computers, ML-DSA-44.",
+    ),
+    Suite(
+        name="2026-2",
         since=date(2026, 1, 1),
         until=date(2030, 12, 31),
         record_seal="ES256",

@@ -207,6 +207,6 @@ def _unheard(peer: Peer, session: Session | None) -> Verdict:
 
 
 def _told_at(attempt: _Attempt, verdict: Verdict) -> datetime | None:
-    """When the deciding line arrived: the moment that courts ask for, not the one when we got round to it."""
-    final, log = verdict.reply.final if verdict.reply else None, attempt.session.wire.log if attempt.session else []
-    return next((line.at for line in reversed(log) if line.line == final), None)
+    """When the deciding reply had arrived whole: the moment that courts ask for, not the one when we got round to it."""
+    last, log = verdict.reply.lines[-1] if verdict.reply else None, attempt.session.wire.log if attempt.session else []
+    return next((line.at for line in reversed(log) if line.line == last), None)

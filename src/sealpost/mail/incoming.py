@@ -148,6 +148,11 @@ def clean(text: str, most: int) -> str:
     return _CONTROLS.sub(" ", text[: 4 * most]).strip()[:most]
 
 
+def clean_lines(text: str, most: int) -> str:
+    """As `clean`, line by line: for what another server said in several lines."""
+    return "\n".join(clean(line, most) for line in text[: 4 * most].split("\n"))[:most].strip()
+
+
 def clean_text(text: str) -> str:
     """Several lines, without controls and what turns their reading direction."""
     return _CONTROLS_IN_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()

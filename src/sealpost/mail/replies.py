@@ -62,12 +62,15 @@ class Reply:
 
     @property
     def final(self) -> bytes:
-        return self.lines[-1]
+        """The whole reply, its lines joined by LF."""
+        return b"\n".join(self.lines)
 
     @property
     def enhanced(self) -> str | None:
-        match = _ENHANCED.match(self.final)
-        return match[1].decode("ascii") if match and match[1][:1] == self.final[:1] else None
+        """The enhanced code of any line that has one of the reply's class; of different ones the last line's."""
+        found = (_ENHANCED.match(line) for line in reversed(self.lines))
+        codes = (match[1].decode("ascii") for match in found if match)
+        return next((code for code in codes if int(code[0]) == self.code // 100), None)
 
     @property
     def text(self) -> str:

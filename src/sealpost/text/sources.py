@@ -6,37 +6,20 @@ it says, and whoever has the mail can write one (evidence format, section 1: ``s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from sealpost.domain.statement import BOUNCE, RELAY
 from sealpost.text.catalogue import marked, translator
 
-DIRECT, RELAY, BOUNCE = "", "relay", "bounce"
 SOURCE_NOTES = {
     RELAY: marked("Relay server, not the recipient’s mail server."),  # noqa: RUF001 - a typographic quote
     BOUNCE: marked("This is what a returned mail says; whoever has the mail could have written it."),
 }
 
 
-def source_of(extension: Mapping[str, Any]) -> str:
-    """Whose word it is.
-
-    Args:
-        extension: a record's ``sealpost/1``.
-
-    Returns:
-        ``relay``, ``bounce``, or empty: a server that the recipient's domain names, or no mail at all.
-    """
-    if "bounce" in extension:
-        return BOUNCE
-    return RELAY if extension.get("smtp", {}).get("by") == "relay" else DIRECT
-
-
 def source_note(source: str, language: str) -> str:
     """The sentence that says whose word it is; empty for none.
 
     Args:
-        source: of `source_of`.
+        source: of `domain.statement.source_of`.
         language: one of ``LANGUAGES``.
     """
     return translator(language).gettext(SOURCE_NOTES[source]) if source in SOURCE_NOTES else ""

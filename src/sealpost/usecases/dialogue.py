@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,9 +14,13 @@ from sealpost.store.mails import Built, Delay
 
 MOST_OCTETS = 100_000
 """Of the lines of one host in one attempt; of a server that talks without end, the last ones are kept."""
+MOST_FINAL = 32_000
+"""Of a reply: beyond that its last lines are kept. The dialogue has what comes before them, as far as it is kept."""
+MOST_FINAL_BEFORE = 4_000
+"""The same for replies to earlier attempts, of which a record may have many."""
 MOST_BEFORE = 1_000_000
 """Of the lines of all earlier attempts together. A record must stay small enough for every verifier (8 MiB)."""
-_IN_BRIEF = ("host", "address", "class", "final", "finalB64", "enhanced", "why")
+_IN_BRIEF = ("host", "address", "class", "enhanced", "why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ def smtp(made: Try, handover: Handover | None, *, outcome: bool = True, before: 
 
 def _in_brief(delay: Delay) -> dict[str, Any]:
     said = {name: delay.told[name] for name in _IN_BRIEF if name in delay.told}
-    return {"attempt": delay.number, "at": instant(delay.at), **said}
+    final = literal_octets(delay.told, "final")
+    return {"attempt": delay.number, "at": instant(delay.at), **said, **_final(final, MOST_FINAL_BEFORE)}
 
 
 def _server(handover: Handover) -> dict[str, Any]:
@@ -100,7 +105,16 @@ def _mx(mx: Mx) -> dict[str, Any]:
 
 def _reply(handover: Handover) -> dict[str, Any]:
     enhanced = {"enhanced": handover.enhanced} if handover.enhanced else {}
-    return {"class": handover.reason, **text_or_octets("final", handover.final), **enhanced}
+    return {"class": handover.reason, **_final(handover.final, MOST_FINAL), **enhanced}
+
+
+def _final(reply: bytes, most: int) -> dict[str, str]:
+    """The whole reply, its lines joined by LF; of one that is too long the last lines, at least one."""
+    lines, left = reply.split(b"\n"), most
+    kept_from = len(lines)
+    while kept_from and (left := left - len(lines[kept_from - 1]) - 1) >= 0:
+        kept_from -= 1
+    return text_or_octets("final", b"\n".join(lines[min(kept_from, len(lines) - 1) :]))
 
 
 def text_or_octets(name: str, octets: bytes) -> dict[str, str]:
@@ -113,6 +127,11 @@ def text_or_octets(name: str, octets: bytes) -> dict[str, str]:
     except UnicodeDecodeError:
         text = "\0"
     return {f"{name}B64": b64encode(octets).decode()} if "\0" in text else {name: text}
+
+
+def literal_octets(members: Mapping[str, Any], name: str) -> bytes:
+    """What `text_or_octets` made a member of."""
+    return b64decode(members[f"{name}B64"]) if f"{name}B64" in members else members.get(name, "").encode()
 
 
 def transcripts(handover: Handover, before: Sequence[Delay] = ()) -> tuple[dict[str, Any], ...]:
@@ -182,5 +201,7 @@ def contact_at(handover: Handover) -> datetime | None:
 
 
 def final_at(handover: Handover) -> datetime:
-    """When the deciding reply came: the time of the final line, else the end of the attempt."""
-    return next((line.at for line in reversed(handover.transcript) if line.line == handover.final), handover.ended_at)
+    """When the deciding reply had come whole: the time of its last line, else the end of the attempt."""
+    last = handover.final.rpartition(b"\n")[2]
+    said = (line.at for line in reversed(handover.transcript) if last and line.line == last)
+    return next(said, handover.ended_at)

@@ -83,8 +83,8 @@ async def _close(
 
 
 def _left_open(made: Try, sending: Sending, now: datetime) -> Event:
-    reason = (f"{sending.kinds}", f"attempt {made.number}: the final dot was due when the process ended")
-    return Event(sending.kind("uncertain"), now, now, (reason,), extension=smtp(made, None))
+    mail = sending.kinds, made.number
+    return Event(sending.kind("uncertain"), now, now, mail=mail, extension=smtp(made, None))
 
 
 async def intend_all(service: Service, intents: Sequence[Intent]) -> list[Exception | None]:

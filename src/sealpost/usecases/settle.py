@@ -131,7 +131,8 @@ def _events(
     events: list[Event] = []
     contact = contact_at(handover)
     if contact and sending.kind("offered") not in known:
-        events.append(Event(sending.kind("offered"), contact, now, extension=smtp(one.made, handover, outcome=False)))
+        offered = smtp(one.made, handover, outcome=False)
+        events.append(Event(sending.kind("offered"), contact, now, mail=_mail(one), extension=offered))
     # The last try ends a delay as a failure. An unknown outcome stays unknown: the server may have the mail.
     outcome = "failed" if last and handover.outcome == "delayed" else handover.outcome
     if outcome != "delayed" or sending.kind("delayed") not in known:
@@ -139,19 +140,19 @@ def _events(
     return events
 
 
+def _mail(one: Outcome) -> tuple[str, int]:
+    return one.sending.kinds, one.made.number
+
+
 def _outcome(one: Outcome, outcome: str, now: datetime, before: Sequence[mails.Delay]) -> Event:
-    handover, sending = one.handover, one.sending
-    given_up = outcome == "failed" and handover.outcome != "failed"
-    detail = f"{sending.kinds}, attempt {one.made.number}" + (", no more tries" if given_up else "")
-    reasons = ((f"{sending.kinds}", detail),)
-    if outcome != "accepted":
-        reasons += ((handover.reason, handover.why),)
+    handover = one.handover
     return Event(
-        sending.kind(outcome),
+        one.sending.kind(outcome),
         final_at(handover),
         now,
-        reasons,
+        ((handover.reason, handover.why),) if outcome == "failed" else (),
         handover.host,
         transcripts(handover, before),
         smtp(one.made, handover, before=before),
+        _mail(one),
     )

@@ -252,16 +252,15 @@ def _event(kind: str, came: _Came, new: NewInbound) -> Event:
     """The record: the event's time is when the bounce came in, which is all that we know ourselves."""
     read, sent = came.read, came.sent
     words = read.diagnostic if read.recipient_matched and read.diagnostic else read.status
-    reasons = ((sent.purpose, f"{sent.purpose}, attempt {sent.attempt}"), ("bounce", words))
-    if read.kind == "failed":
-        reasons = (reasons[0], (read.reason, ""), reasons[1])
+    reasons = ((read.reason, words),) if read.kind == "failed" else ()
     members = {
         **_facts(read),
         "messageId": sent.message_header,
         "attempt": sent.attempt,
         "received": {**digest(new.sha256), "size": new.size},
     }
-    return Event(kind, came.at, came.at, reasons, extension={"bounce": members})
+    mail = sent.purpose, sent.attempt
+    return Event(kind, came.at, came.at, reasons, extension={"bounce": members}, mail=mail)
 
 
 def _facts(read: ReturnedMail) -> dict[str, Any]:

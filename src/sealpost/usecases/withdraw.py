@@ -24,6 +24,5 @@ async def withdraw(service: Service, visible: tickets.Visible, user_id: int, tok
             raise NotFound("no such ticket")
         ticket = await tickets.lock(connection, ticket_id)
         now = service.clock.now()
-        reason = ("withdrawn-by-sender", "")
-        event = Event("withdrawn", now, now, (reason,), extension={"by": {"user": user_id}})
+        event = Event("withdrawn", now, now, extension={"by": {"user": user_id}})
         await record(service, connection, ticket, [event])

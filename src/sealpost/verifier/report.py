@@ -75,7 +75,7 @@ class Moment:
         record: its number.
         event: its name, then ``.relay`` or ``.bounce`` where it is the word of a relay, or of a mail that came back;
             ``event.<event>`` is a key of the words.
-        line: the server's final line, literally, or empty.
+        line: the server's last reply, literally, its lines joined by LF; or empty.
     """
 
     at: str

@@ -149,6 +149,7 @@ def _require_extension(value: dict[str, Any], ours: dict[str, Any]) -> None:
     _require(ours.get("environment") in {"live", "test"}, "environment")
     _require(_text(_object(ours.get("clock")).get("source")), "clock")
     _require(isinstance(ours.get("software"), dict), "software")
+    _require("mail" not in ours or not _misfit(ours["mail"], "mail", "mail"), "mail")
     if suite(ours.get("suite")) is None:
         raise Said("structure.suite", suite=str(ours.get("suite"))[:60])
     sizes = _objects(ours.get("parts"))

@@ -158,10 +158,8 @@ def event(kind: str, seconds: float, *reasons: tuple[str, str], late: float = 0.
 def handed_over(kind: str, seconds: float, final: str = FINAL, **more: Any) -> Event:
     what, _, _ = kind.partition("_")
     transcript = dialogue(final, START + timedelta(seconds=seconds))
-    reason = (what, f"{what}, attempt 1")
-    return event(
-        kind, seconds, reason, host="mx1.example.com", transcripts=(transcript,), extension=smtp(final), **more
-    )
+    facts = {"host": "mx1.example.com", "transcripts": (transcript,), "extension": smtp(final), "mail": (what, 1)}
+    return event(kind, seconds, **facts, **more)
 
 
 def whole_life() -> list[Event]:

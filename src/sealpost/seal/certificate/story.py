@@ -14,9 +14,8 @@ from typing import Any
 
 from sealpost.domain import checkpoint, note
 from sealpost.domain.canonical import sha256
-from sealpost.domain.records import EVENT, EVENTS
+from sealpost.domain.statement import RELAY, Statement, read_statement
 from sealpost.seal.bundle.bundle import SealedRecord
-from sealpost.text.sources import RELAY, source_of
 
 DECISIONS = ("accepted", "refused", "expired", "withdrawn")
 REACHED = ("announcement_accepted", "reminder_accepted")
@@ -41,7 +40,7 @@ class Told:
 
     Args:
         seq: its number.
-        kind: one of ``domain.records.EVENTS``, or what our own event URI says.
+        states: what it states.
         at: when it happened, UTC.
         recorded_at: when it was written, UTC.
         members: of the whole record.
@@ -51,13 +50,18 @@ class Told:
     """
 
     seq: int
-    kind: str
+    states: Statement
     at: datetime
     recorded_at: datetime
     members: dict[str, Any]
     extension: dict[str, Any]
     sha256: bytes
     place: Place | None
+
+    @property
+    def kind(self) -> str:
+        """One of ``domain.records.EVENTS``, or what our own event URI says."""
+        return self.states.kind
 
     @property
     def smtp(self) -> dict[str, Any]:
@@ -67,7 +71,7 @@ class Told:
     @property
     def source(self) -> str:
         """Whose word it is: see `text.sources`."""
-        return source_of(self.extension)
+        return self.states.source
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ def _told(record: SealedRecord) -> Told:
     extension: dict[str, Any] = members["Extensions"][0]["sealpost/1"]
     return Told(
         record.seq,
-        _kind(members),
+        read_statement(members),
         datetime.fromisoformat(members["EventTime"]),
         datetime.fromisoformat(extension["recordedAt"]),
         members,
@@ -143,22 +147,6 @@ def _place(proof: bytes | None) -> Place | None:
         return None
     found = checkpoint.read_proof(proof)
     return Place(found.index, checkpoint.read_checkpoint(note.read(found.checkpoint).text))
-
-
-def _kind(members: dict[str, Any]) -> str:
-    """Our name for the event; ETSI has one name for announcements and reminders, which the reason's code tells apart."""
-    uri: str = members["ERDSEventId"]
-    if not uri.startswith(EVENT):
-        return uri.rpartition("#")[2]
-    kinds = [kind for kind, name in EVENTS.items() if name == uri.removeprefix(EVENT)]
-    said = [code for code, _ in reasons(members)]
-    return next((kind for kind in kinds if kind.partition("_")[0] in said), kinds[0] if kinds else uri)
-
-
-def reasons(members: dict[str, Any]) -> list[tuple[str, str]]:
-    """(code, detail) of each reason; the code without the issuer's address."""
-    found: list[dict[str, Any]] = members.get("EventReasons", {}).get("EventReason", [])
-    return [(one["Code"].rpartition("#")[2], " ".join(one.get("Details", []))) for one in found]
 
 
 def attribute(details: dict[str, Any], name: str) -> str:

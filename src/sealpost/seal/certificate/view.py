@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 
 from sealpost.domain.content import BODY
+from sealpost.domain.statement import BOUNCE, RELAY
 from sealpost.seal.certificate import words
 from sealpost.seal.certificate.printable import MOST_MARKS, ZERO_WIDTH_SPACE, printable
-from sealpost.seal.certificate.story import DECISIONS, REACHED, Story, Told, attribute, reasons
+from sealpost.seal.certificate.story import DECISIONS, REACHED, Story, Told, attribute
 from sealpost.text.catalogue import translator
 from sealpost.text.dates import long_date
 from sealpost.text.sizes import size_text
-from sealpost.text.sources import BOUNCE, RELAY, source_note
+from sealpost.text.sources import source_note
 
 LATE = timedelta(minutes=1)  # an event that was recorded later than this is said to be
 LINE = 64  # characters of the typewriter face that fit beside the times
@@ -93,7 +94,7 @@ def summary(story: Story, reader: Reader) -> list[dict[str, Any]]:
     end = story.earliest(*DECISIONS)
     relayed = reached is not None and reached.source == RELAY
     server = _taker(reached, reader) if reached else ""
-    literal = reader.shown(_final(reached), LINE) if reached else ""
+    literal = _literal(reached, reader) if reached else ""
     outcome = reader.text(words.EVENT_TITLES[end.kind] if end else words.STILL_OPEN)
     facts = [
         _fact(reader.text(words.SUBMITTED), reader.moment(story.first.at)),
@@ -197,7 +198,8 @@ def parts(story: Story, reader: Reader) -> list[dict[str, Any]]:
 
 def event(told: Told, reader: Reader) -> dict[str, Any]:
     """One line of the time line."""
-    utc, final = told.at.astimezone(UTC).isoformat(" ", "milliseconds"), _final(told)
+    utc, literal = told.at.astimezone(UTC).isoformat(" ", "milliseconds"), _literal(told, reader)
+    label = words.RETURNED if told.source == BOUNCE else words.SERVER_SAID
     return {
         "number": str(told.seq),
         "date": reader.date(told.at),
@@ -206,9 +208,9 @@ def event(told: Told, reader: Reader) -> dict[str, Any]:
         "title": _title(told, reader),
         "strong": told.kind in (*REACHED, *DECISIONS),
         "pending": told.place is None,
-        "breakable": len(final) > LONG,
+        "breakable": len(literal) > LONG,
         "notes": _notes(told, reader),
-        "said": [{"label": reader.text(words.SERVER_SAID), "line": reader.shown(final, LINE)}] if final else [],
+        "said": [{"label": reader.text(label), "line": literal}] if literal else [],
     }
 
 
@@ -238,22 +240,10 @@ def _page_act(told: Told, reader: Reader) -> list[str]:
 
 def _reasons(told: Told, reader: Reader) -> list[str]:
     """The recipient's own words, and why something failed; not what the title says already."""
-    notes: list[str] = []
-    for code, detail in reasons(told.members):
-        if code == "refused-by-recipient":
-            notes += [reader.text(words.REASON_GIVEN, reason=detail)] if detail else []
-        elif code in words.CLASSES:
-            notes.append(reader.text(words.REASON, reason=_class(code, detail, reader)))
-        elif code == BOUNCE:
-            notes += [reader.text(words.RETURNED, reason=detail)] if detail else []
-        elif not told.kind.startswith(code) and code not in {"term-over", "withdrawn-by-sender"}:
-            notes.append(reader.text(words.REASON, reason=detail or code))
-    return notes
-
-
-def _class(code: str, detail: str, reader: Reader) -> str:
-    name = translator(reader.language).gettext(words.CLASSES[code])
-    return f"{name} ({detail})" if detail else name
+    states = told.states
+    given = [reader.text(words.REASON_GIVEN, reason=states.recipients_words)] if states.recipients_words else []
+    classes = [words.CLASSES[code] for code in states.reasons if code in words.CLASSES]
+    return given + [reader.text(words.REASON, reason=translator(reader.language).gettext(one)) for one in classes]
 
 
 def _server(told: Told, reader: Reader) -> str:
@@ -264,11 +254,9 @@ def _server(told: Told, reader: Reader) -> str:
     return f"{smtp.get('host', '')}{address}, {encrypted}"
 
 
-def _final(told: Told) -> str:
-    """The server's last line as it came; one that is not UTF-8 with its odd octets by number."""
-    if "final" in told.smtp:
-        return told.smtp["final"]
-    return b64decode(told.smtp.get("finalB64", "")).decode("utf-8", "backslashreplace")
+def _literal(told: Told, reader: Reader) -> str:
+    """What the server, or a returned mail, says: each line as it came."""
+    return "\n".join(reader.shown(line, LINE) for line in told.states.reply.split("\n"))
 
 
 def proven(story: Story, reader: Reader) -> list[str]:

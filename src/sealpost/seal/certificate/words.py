@@ -6,8 +6,8 @@ Sentences are short, claim no more than the records, and never call the service 
 
 from __future__ import annotations
 
+from sealpost.domain.statement import BOUNCE, RELAY
 from sealpost.text.catalogue import marked
-from sealpost.text.sources import BOUNCE, RELAY
 
 TITLE = marked("Certificate of registered e-mail")
 
@@ -125,7 +125,7 @@ REASON_GIVEN = marked("The recipient’s reason: %(reason)s")
 FROM_NETWORK = marked("Form sent on the service’s page, from network %(network)s")
 AUTOMATION = marked("Signs of a program instead of a person: %(signs)s")
 REASON = marked("Reason: %(reason)s")
-RETURNED = marked("The returned mail says: %(reason)s")
+RETURNED = marked("The returned mail says, literally:")
 RECORDED = marked("Recorded only at %(time)s")
 QR = marked("QR code that leads to the verifier’s page at %(address)s")
 ZONE = marked("Local time in %(zone)s; below it universal time (UTC).")

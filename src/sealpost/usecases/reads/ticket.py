@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +11,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sealpost.domain.content import Part
+from sealpost.domain.statement import read_statement
 from sealpost.domain.status import Status, status_of
 from sealpost.domain.ticket import Decision
-from sealpost.mail.incoming import clean
+from sealpost.mail.incoming import clean_lines
 from sealpost.store import records, tickets
-from sealpost.text.sources import source_of
 from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
 
@@ -25,7 +24,7 @@ MOST_DETAIL = 4096
 
 @dataclass(frozen=True, slots=True)
 class StatusLine:
-    """One line of the time line; ``detail`` is the server's literal line, the reason, or empty."""
+    """One line of the time line; ``detail`` is the server's literal reply, the reason, or empty."""
 
     at: datetime
     status: Status
@@ -108,22 +107,11 @@ def ticket_view(found: tickets.Ticket, rows: Sequence[Any]) -> TicketView:
 
 def status_lines(rows: Sequence[Any]) -> tuple[StatusLine, ...]:
     """The time line that a ticket's record rows tell, in the order of the chain."""
-    return tuple(
-        StatusLine(row["at"], status_of(row["kind"]), _detail(row["octets"]), row["kind"], _source(row["octets"]))
-        for row in rows
-    )
+    return tuple(_line(row["at"], row["kind"], msgspec.json.decode(row["octets"])) for row in rows)
 
 
-def _source(octets: bytes) -> str:
-    return source_of(msgspec.json.decode(octets)["Extensions"][0]["sealpost/1"])
-
-
-def _detail(octets: bytes) -> str:
-    """The literal reply of the server, else what the reasons say, else which server it was; without controls."""
-    members = msgspec.json.decode(octets)
-    smtp = members["Extensions"][0]["sealpost/1"].get("smtp", {})
-    said = smtp.get("final") or b64decode(smtp.get("finalB64", "")).decode(errors="replace")
-    if not said and smtp.get("host") and "EventReasons" not in members:
-        said = smtp["host"]
-    reasons = members.get("EventReasons", {}).get("EventReason", [])
-    return clean(said or "; ".join(detail for reason in reasons for detail in reason.get("Details", [])), MOST_DETAIL)
+def _line(at: datetime, kind: str, members: dict[str, Any]) -> StatusLine:
+    states = read_statement(members)
+    host = members["Extensions"][0]["sealpost/1"].get("smtp", {}).get("host", "")
+    detail = states.reply or states.recipients_words or states.why or host
+    return StatusLine(at, status_of(kind), clean_lines(detail, MOST_DETAIL), kind, states.source)

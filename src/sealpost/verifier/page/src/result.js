@@ -82,9 +82,11 @@ function moment({ at, record, event, by, line }, language) {
     {},
     element("td", { class: "at" }, element("bdi", {}, at.replace("T", " ").replace("Z", ""))),
     element("td", {}, told, " ", element("span", { class: "number" }, `(${record})`)),
-    element("td", { class: line ? "line" : "line none" }, line ? element("code", {}, isolated(line)) : "–"),
+    element("td", { class: line ? "line" : "line none" }, line ? line.split("\n").map(saidLine) : "–"),
   );
 }
+
+const saidLine = (said) => element("div", {}, element("code", {}, isolated(said)));
 
 function badge(verdict, language) {
   return element("span", { class: `badge ${KIND[verdict]}` }, icon(verdict), WORDS[`verdict.${verdict}`][language]);

@@ -111,6 +111,7 @@ function requireExtension(value, ours) {
   requireMember(["live", "test"].includes(ours.environment), "environment");
   requireMember(isText(objectOf(ours.clock).source), "clock");
   requireMember(isObject(ours.software), "software");
+  requireMember(!("mail" in ours) || !misfit(ours.mail, "mail", "mail"), "mail");
   if (suite(ours.suite) === null) throw new Said("structure.suite", { suite: beginning(asText(ours.suite), 60) });
   const sizes = objectsOf(ours.parts);
   const named = value.UserContentInfo.PartsInfo.PartInfo.map((part) => part.Identifier);
