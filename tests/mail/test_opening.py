@@ -1,14 +1,18 @@
 """What a server can show in the TLS handshake: a fact for the record, which never stops a mail."""
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtensionOID
@@ -17,14 +21,16 @@ from hypothesis import strategies as st
 
 from sealpost.mail.connections import Connections
 from sealpost.mail.dane import verify
-from sealpost.mail.opening import _name_check
+from sealpost.mail.opening import MOST_CERTIFICATES, MOST_OCTETS, _name_check
 from sealpost.mail.session import Peer, Timeouts
-from sealpost.mail.transport import Envelope, Handover
-from tests.mail.test_dane import CA, LEAF, MIDDLE, NAMES, NOW, ROOT, Made, make, named, tlsa
+from sealpost.mail.transport import Envelope, Handover, Tls
+from sealpost.mail.wire import Wire
+from tests.mail.test_dane import CA, LEAF, MIDDLE, NAMES, NOW, OTHER, ROOT, Made, make, named, tlsa
 from tests.scripted import Scripted
 
 Extensions = Sequence[tuple[x509.ExtensionType, bool]]
 Start = Callable[..., Awaitable[Scripted]]
+ODD_ID = x509.ObjectIdentifier("2.999.1")
 NAMES_ID = ExtensionOID.SUBJECT_ALTERNATIVE_NAME
 MINE = named("mx.example.com")
 WITH_TLS = b"250-mx.test\r\n250 STARTTLS\r\n"
@@ -167,3 +173,105 @@ async def test_a_name_that_cannot_stand_in_the_handshake(
     assert (got.outcome, got.stage, server.mails) == ("delayed", "starttls", [])
     got = await handed_over(strange, envelope)
     assert (got.outcome, got.tls, len(server.mails)) == ("accepted", None, 1)
+
+
+@contextmanager
+def showing_all(chain: Sequence[Made], **limits: Any) -> Generator[ssl.SSLContext]:
+    """A server's side of TLS that shows the first one's key and all certificates, in this order."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for name, value in limits.items():
+        setattr(context, name, value)
+    with TemporaryDirectory() as folder:
+        pem = Path(folder) / "server.pem"
+        key = chain[0].key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        pem.write_bytes(key + b"".join(one.certificate.public_bytes(Encoding.PEM) for one in chain))
+        context.load_cert_chain(pem)
+    yield context
+
+
+def hashes(tls: Tls | None) -> list[bytes]:
+    assert tls is not None
+    assert all(sha256(one.octets).digest() == one.sha256 for one in tls.chain)
+    assert tls.certificate_sha256 == (tls.chain[0].sha256 if tls.chain else tls.certificate_sha256)
+    return [one.octets for one in tls.chain]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("length", [1, 2, 3])
+async def test_the_chain_as_it_was_shown(
+    length: int, version: ssl.TLSVersion, scripted: Start, peer: Peer, envelope: Envelope
+) -> None:
+    chain = [LEAF, MIDDLE, ROOT][:length]
+    with showing_all(chain, maximum_version=version) as context:
+        server = await scripted({"ehlo": WITH_TLS}, context)
+    got = await handed_over(replace(peer, port=server.port), envelope)
+    assert hashes(got.tls) == [one.der for one in chain]
+    assert (got.tls and got.tls.shown, got.tls and got.tls.version[:5]) == (length, "TLSv1")
+
+
+def test_the_chain_on_the_event_loop_of_the_service(envelope: Envelope) -> None:
+    """In service it is uvloop, whose TLS is its own."""
+
+    async def handed() -> Handover:
+        with showing_all([LEAF, MIDDLE, ROOT]) as context:
+            server = Scripted({"ehlo": WITH_TLS}, context)
+        listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+        times = Timeouts(connect=5, greeting=5, command=5, tls=5, data=5, block=5, dot=5)
+        port = listening.sockets[0].getsockname()[1]
+        try:
+            return await handed_over(
+                Peer("127.0.0.1", port, "out.test", lambda: datetime.now(UTC), timeouts=times), envelope
+            )
+        finally:
+            server.over.set()
+            listening.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        got = runner.run(handed())
+    assert hashes(got.tls) == [LEAF.der, MIDDLE.der, ROOT.der]
+
+
+async def test_whatever_else_a_server_shows_is_kept_as_it_is(scripted: Start, peer: Peer, envelope: Envelope) -> None:
+    """Nobody checks a chain that is recorded: others in it, twice, in a wrong order, with rubbish in their extensions."""
+    odd = make("odd", extensions=ODD["rubbish as key usage"])
+    chain = [make("mx", MIDDLE, ODD["x400Address"]), OTHER, ROOT, OTHER, odd]
+    with showing_all(chain) as context:
+        server = await scripted({"ehlo": WITH_TLS}, context)
+    got = await handed_over(replace(peer, port=server.port), envelope)
+    assert (got.outcome, hashes(got.tls)) == ("accepted", [one.der for one in chain])
+
+
+async def test_a_long_chain_is_kept_in_part(scripted: Start, peer: Peer, envelope: Envelope) -> None:
+    chain = [LEAF, *(MIDDLE for _ in range(MOST_CERTIFICATES + 4))]
+    with showing_all(chain) as context:
+        server = await scripted({"ehlo": WITH_TLS}, context)
+    got = await handed_over(replace(peer, port=server.port), envelope)
+    assert len(hashes(got.tls)) == MOST_CERTIFICATES
+    assert got.tls is not None
+    assert got.tls.shown == MOST_CERTIFICATES + 5
+
+
+async def test_a_huge_certificate_ends_what_is_kept(scripted: Start, peer: Peer, envelope: Envelope) -> None:
+    huge = make("huge", extensions=[(x509.UnrecognizedExtension(ODD_ID, bytes(MOST_OCTETS)), False)])
+    for chain, kept in ([LEAF, huge, ROOT], 1), ([huge], 0):
+        with showing_all(chain) as context:
+            server = await scripted({"ehlo": WITH_TLS}, context)
+        got = await handed_over(replace(peer, port=server.port), envelope)
+        assert got.outcome == "accepted"
+        assert (len(hashes(got.tls)), got.tls and got.tls.shown) == (kept, len(chain))
+
+
+async def test_where_the_chain_is_not_to_be_had_the_leaf_is(
+    scripted: Start, peer: Peer, envelope: Envelope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with showing_all([LEAF, MIDDLE]) as context:
+        server = await scripted({"ehlo": WITH_TLS}, context)
+
+    class Bare:
+        def __init__(self, tls: Any) -> None:
+            self.version, self.cipher, self.getpeercert = tls.version, tls.cipher, tls.getpeercert
+
+    whole: Any = Wire.tls
+    monkeypatch.setattr(Wire, "tls", property(lambda wire: (tls := whole.fget(wire)) and Bare(tls)))
+    told = await handed_over(replace(peer, port=server.port), envelope)
+    assert (told.outcome, hashes(told.tls)) == ("accepted", [LEAF.der])

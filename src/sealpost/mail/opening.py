@@ -7,6 +7,7 @@ security), RFC 6125 6.4 (names of a certificate).
 import asyncio
 import os
 import ssl
+from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 
@@ -16,9 +17,13 @@ from pybase64 import b64encode
 
 from sealpost.mail import dane
 from sealpost.mail.session import MUST, Over, Peer, Session, Verdict
-from sealpost.mail.transport import By, Line, Tls
+from sealpost.mail.transport import By, Line, Presented, Tls
 from sealpost.mail.wire import Unheard, Wire
 
+MOST_CERTIFICATES = 10
+"""Of a chain, that are kept."""
+MOST_OCTETS = 65_536
+"""Of one of them; the largest that anybody issues, with hash-based signatures, have some 50,000."""
 _CREDENTIALS = b"(credentials)"
 
 
@@ -158,7 +163,28 @@ def _tls_facts(wire: Wire, host: str) -> Tls | None:
     certificate = tls.getpeercert(binary_form=True)
     cipher = tls.cipher()
     fingerprint = sha256(certificate).digest() if certificate else None
-    return Tls(tls.version() or "", cipher[0] if cipher else "", fingerprint, _name_check(certificate, host))
+    shown = wire.chain
+    return Tls(
+        version=tls.version() or "",
+        cipher=cipher[0] if cipher else "",
+        certificate_sha256=fingerprint,
+        name_check=_name_check(certificate, host),
+        chain=tuple(_kept(shown, certificate)),
+        shown=len(shown),
+    )
+
+
+def _kept(shown: Sequence[bytes], own: bytes | None) -> Iterator[Presented]:
+    """The beginning of a chain, as far as it is kept: a server may show as much as it likes, and what it likes.
+
+    It begins with the server's own certificate, or is none.
+    """
+    if not shown or shown[0] != own:
+        return
+    for octets in shown[:MOST_CERTIFICATES]:
+        if len(octets) > MOST_OCTETS:
+            return
+        yield Presented(sha256(octets).digest(), octets)
 
 
 def _name_check(certificate: bytes | None, host: str) -> str:

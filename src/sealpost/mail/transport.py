@@ -41,17 +41,28 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Presented:
+    """A certificate that a server showed: its octets (DER, whether or not anybody can read them) and their SHA-256."""
+
+    sha256: bytes
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Tls:
     """The encryption of a connection.
 
     ``certificate_sha256`` is 32 octets over the DER form; ``name_check`` is ``match``, ``mismatch`` or ``none`` (no
     certificate or no name in it). Whether a valid chain was demanded is the policy's matter, recorded beside this.
+    ``chain`` is what the server showed, its own certificate first, as far as it is kept; ``shown`` how many there were.
     """
 
     version: str
     cipher: str
     certificate_sha256: bytes | None
     name_check: str
+    chain: tuple[Presented, ...] = ()
+    shown: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,14 +120,21 @@ class Wire(asyncio.Protocol):
 
     @property
     def chain(self) -> list[bytes]:
-        """The server's certificates in DER, its own first, as it sent them; public in the ssl module since 3.13 only."""
+        """The server's certificates in DER, its own first, as it sent them.
+
+        Public in the ssl module since 3.13 only; where neither that nor what stands behind it is to be had, its own alone.
+        """
         tls: Any = self.tls
         if tls is None:
             return []
         if hasattr(tls, "get_unverified_chain"):
             return list(tls.get_unverified_chain())
-        sent: Any = tls._sslobj.get_unverified_chain() or []  # noqa: SLF001 - see above
-        return [one.public_bytes(_ssl.ENCODING_DER) for one in sent]
+        try:
+            sent: Any = tls._sslobj.get_unverified_chain()  # noqa: SLF001 - see above
+            return [one.public_bytes(_ssl.ENCODING_DER) for one in sent or ()]
+        except AttributeError:
+            own = tls.getpeercert(binary_form=True)
+            return [own] if own else []
 
     def note(self, remark: bytes) -> None:
         """Puts a remark of ours, in brackets, into the log."""

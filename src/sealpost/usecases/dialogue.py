@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sealpost.domain.canonical import digest, instant
-from sealpost.mail.transport import By, Handover, Line, Mx, Policy
+from sealpost.mail.transport import By, Handover, Line, Mx, Policy, Tls
 from sealpost.store.mails import Built, Delay
 
 MOST_OCTETS = 100_000
@@ -78,10 +78,19 @@ def _server(handover: Handover) -> dict[str, Any]:
     if handover.why:
         members["why"] = handover.why
     if handover.tls:
-        tls = handover.tls
-        certificate = {"certificate": digest(tls.certificate_sha256)} if tls.certificate_sha256 else {}
-        facts = {"version": tls.version, "cipher": tls.cipher, "nameCheck": tls.name_check}
-        members["tls"] = {**facts, **certificate}
+        members["tls"] = _tls(handover.tls)
+    return members
+
+
+def _tls(tls: Tls) -> dict[str, Any]:
+    """What was negotiated and shown; ``shown`` counts the certificates where more were shown than are kept."""
+    members: dict[str, Any] = {"version": tls.version, "cipher": tls.cipher, "nameCheck": tls.name_check}
+    if tls.certificate_sha256:
+        members["certificate"] = digest(tls.certificate_sha256)
+    if tls.chain:
+        members["chain"] = [digest(one.sha256) for one in tls.chain]
+    if tls.shown > len(tls.chain):
+        members["shown"] = tls.shown
     return members
 
 

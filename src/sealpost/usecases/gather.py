@@ -6,7 +6,7 @@ Either whole, as a bundle, or the certificate alone: the same PDF, by the same r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +29,7 @@ from sealpost.seal.signer import SigningFailed
 from sealpost.store import links, mails, records, tickets
 from sealpost.store.pool import Connection
 from sealpost.store.tickets import Ticket, Visible
+from sealpost.usecases import tls_certificates
 from sealpost.usecases.chain import record
 from sealpost.usecases.database import transaction
 from sealpost.usecases.deliver import shown_name, split
@@ -60,6 +61,7 @@ class Gathered:
     ticket: Ticket
     covered: Covered
     mails: Sequence[Any]
+    certificates: Mapping[str, bytes]
 
 
 @asynccontextmanager
@@ -174,7 +176,9 @@ async def _gathered(service: Service, connection: Connection, ticket: Ticket) ->
         raise Unavailable("a record waits for its seal")
     found = await covered(connection, rows)
     is_live = await links.any_alive(connection, ticket.id, service.clock.now())
-    return Gathered(ticket, found, () if is_live else await mails.announcements(connection, ticket.id))
+    sent = () if is_live else await mails.announcements(connection, ticket.id)
+    shown = await tls_certificates.named_in(connection, [row["octets"] for row in rows])
+    return Gathered(ticket, found, sent, shown)
 
 
 @asynccontextmanager
@@ -237,7 +241,7 @@ async def _parts(service: Service, gathered: Gathered, language: str, *, with_co
         checkpoints=made.checkpoints,
         mails=_mails(service, gathered),
         contents=_contents(service, gathered.ticket) if with_content else [],
-        trust=await keys_and_policy(service),
+        trust={**await keys_and_policy(service), **gathered.certificates},
         certificate=await _certificate(service, gathered, language, made),
     )
 

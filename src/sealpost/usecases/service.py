@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -25,6 +25,7 @@ from sealpost.usecases.quotas import Quotas
 from sealpost.usecases.readiness import Readiness
 from sealpost.usecases.signing_cache import SigningCache
 from sealpost.usecases.throttle import Throttle
+from sealpost.usecases.tls_certificates import KeptCertificates
 from sealpost.usecases.ways_out import WaysOut
 
 
@@ -101,3 +102,4 @@ class Service:
     throttle: Throttle
     erasures: ErasureList
     backups_kept: timedelta
+    certificates: KeptCertificates = field(default_factory=KeptCertificates)

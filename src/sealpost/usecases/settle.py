@@ -13,7 +13,7 @@ from sealpost.domain.errors import Fenced
 from sealpost.domain.records import Event
 from sealpost.domain.timetable import MOST_UNCERTAIN, retry_delay
 from sealpost.mail.transport import Handover
-from sealpost.store import mails, records, tickets
+from sealpost.store import mails, records, tickets, tls_certificates
 from sealpost.store.pool import Connection
 from sealpost.usecases.chain import record_all
 from sealpost.usecases.database import transaction
@@ -70,11 +70,15 @@ async def settle_all(service: Service, outcomes: Sequence[Outcome]) -> list[Exce
 
 
 async def _settle(service: Service, outcomes: Sequence[Outcome]) -> list[Exception | None]:
+    shown = service.certificates.unknown(one.handover for one in outcomes)
     async with transaction(service) as connection:
         holding = await mails.fence(connection, [one.held.claim for one in outcomes])
         good = [one for one in outcomes if one.held.id in holding]
         ids = [one.told_of for one in good if one.told_of]
         await _store(service, connection, good, await tickets.lock_all(connection, ids))
+        if shown:
+            await tls_certificates.keep(connection, shown)
+    service.certificates.remember(shown)
     return [None if one.held.id in holding else Fenced(str(one.held.id)) for one in outcomes]
 
 

@@ -22,7 +22,7 @@ from sealpost.verifier.trust import Trust, trust_of
 
 _KINDS = {
     kind: re.compile(MEMBERS[kind], re.ASCII)
-    for kind in ("record", "seal", "salt", "proof", "checkpoint", "token", "mail", "content", "trust")
+    for kind in ("record", "seal", "salt", "proof", "checkpoint", "token", "mail", "content", "trust", "tls")
 }
 _FIXED = frozenset({"mimetype", MEMBERS["readme"], *MEMBERS["needed"]})
 _NUMBERED = frozenset({"record", "seal", "salt", "proof"})

@@ -24,6 +24,7 @@ from sealpost.verifier import (
     seals,
     structure,
     times,
+    tls,
 )
 from sealpost.verifier.case import Case, Record, opened
 from sealpost.verifier.earlier import Receipt
@@ -40,6 +41,7 @@ _CHECKS = (
     (seals.check, "seal"),
     (fingerprints.check_contents, "content"),
     (fingerprints.check_mails, "mail"),
+    (tls.check, "tls"),
     (order.check, "order"),
     (container.check, "container"),
     (pdf.check, "pdf"),

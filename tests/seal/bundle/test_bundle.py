@@ -26,6 +26,7 @@ from sealpost.seal.timestamps.token import TimestampUnavailable
 from sealpost.verifier.timestamps import _require_der, check_token
 from sealpost.verifier.trust import trust_of
 from sealpost.verifier.verify import verify
+from tests.mail.test_dane import LEAF
 from tests.seal.bundle.lives import BODY, MAIL, NOTICE, NOW, Office, chunks
 from tests.seal.bundle.tools import need, run
 
@@ -128,6 +129,7 @@ def test_the_readmes_commands_find_all_good(unpacked: Path, tmp_path: Path) -> N
         "pdfsig",
         "qpdf",
         "for",
+        "for",
     ]
     script = "\n".join(["set -e", *(one for one in told if not one.startswith("sealpost"))])
     said = run("sh", "-c", script, at=unpacked)
@@ -155,6 +157,18 @@ def test_the_readmes_commands_find_a_changed_bit(unpacked: Path, member: str, co
     (unpacked / member).write_bytes(changed)
     (told,) = [one for one in commands(unpacked) if one.startswith(command)]
     assert complaint in run("sh", "-c", f"TRUST=trust; {told}", at=unpacked, ok=None)
+
+
+def test_the_readmes_command_shows_certificates_of_mail_servers(unpacked: Path) -> None:
+    need("openssl")
+    (told,) = [one for one in commands(unpacked) if "trust/tls" in one]
+    assert run("sh", "-ec", told, at=unpacked) == ""  # there were none
+    folder = unpacked / "trust" / "tls"
+    folder.mkdir()
+    (folder / f"{hashlib.sha256(LEAF.der).hexdigest()}.der").write_bytes(LEAF.der)
+    assert "subject=CN = mx" in run("sh", "-ec", told, at=unpacked).replace("CN=", "CN = ")
+    (folder / "unreadable.der").write_bytes(b"\x30\x03\x02\x01\x05")
+    assert "INTEGER           :05" in run("sh", "-ec", told, at=unpacked)
 
 
 async def test_without_a_time_token_nothing_goes_out(alices: Office, ticket: Ticket) -> None:

@@ -27,6 +27,7 @@ _TYPES = {
     "eml": "message/rfc822",
     "pem": "application/x-pem-file",
     "crl": "application/pkix-crl",
+    "der": "application/pkix-cert",
 }
 
 

@@ -38,6 +38,8 @@ checkpoints/Y-N.tsr      the time of that, by a time-stamp authority (RFC 3161);
 mail/N-name.eml          a mail exactly as it was sent; N is the number of its record
 content/NN-name          a part of the content exactly as it was sent; NN is its place in the records' list of parts
 trust/                   certificates and keys, to show that the parts fit; NOT a proof of who made them
+trust/tls/HASH.der       the certificates that mail servers showed, named by their SHA-256 (in hexadecimal); records name
+                         them in "chain", the server's own first. Nobody but the service says that they were shown
 META-INF/                the list of all files with their SHA-256, and the signature over it (ASiC-E, CAdES)
 
 HOW TO CHECK EVERYTHING
@@ -77,6 +79,10 @@ HOW TO CHECK PARTS WITH OTHER TOOLS (openssl 3, poppler-utils, qpdf)
 5. The fingerprints of contents and mails, to compare with the certificate:
 
   for file in content/* mail/*; do [ ! -e "$file" ] || openssl dgst -sha256 "$file"; done
+
+6. The certificates that mail servers showed, with who issued them, to whom and until when:
+
+  for file in trust/tls/*.der; do [ ! -e "$file" ] || openssl x509 -inform DER -in "$file" -noout -fingerprint -sha256 -subject -issuer -dates || openssl asn1parse -inform DER -in "$file"; done
 
 Seals of records, entries in the log and the order of events are checked by "sealpost verify" and the verifier's page.
 """

@@ -9,7 +9,7 @@ import { readSeal } from "./seals.js";
 import { text } from "./octets.js";
 import { trustOf } from "./trust.js";
 
-const PATTERNS = ["record", "seal", "salt", "proof", "checkpoint", "token", "mail", "content", "trust"];
+const PATTERNS = ["record", "seal", "salt", "proof", "checkpoint", "token", "mail", "content", "trust", "tls"];
 const KINDS = Object.fromEntries(PATTERNS.map((kind) => [kind, new RegExp(`^(?:${MEMBERS[kind]})$`, "u")]));
 const FIXED = new Set(["mimetype", MEMBERS.readme, ...MEMBERS.needed]);
 const NUMBERED = new Set(["record", "seal", "salt", "proof"]);

@@ -19,6 +19,7 @@ import * as pdf from "./pdf.js";
 import * as seals from "./seals.js";
 import * as structure from "./structure.js";
 import * as times from "./times.js";
+import * as tls from "./tls.js";
 
 const CHECKS = [
   [structure.check, "structure"],
@@ -28,6 +29,7 @@ const CHECKS = [
   [seals.check, "seal"],
   [fingerprints.checkContents, "content"],
   [fingerprints.checkMails, "mail"],
+  [tls.check, "tls"],
   [order.check, "order"],
   [container.check, "container"],
   [pdf.check, "pdf"],
