@@ -233,7 +233,7 @@ async def test_everybody_gets_it(quiet_site: Site) -> None:
 
 IN_ORDER = (
     "issueToken", "revokeToken", "addUser", "listUsers", "getUser", "changeUser", "inviteUser", "deleteUser",
-    "allowAddress", "getAddress", "listAddresses", "disallowAddress", "send", "ticketXml", "tickets", "evidence",
+    "allowAddress", "getAddress", "listAddresses", "disallowAddress", "send", "ticketXml", "tickets", "evidence", "certificate",
     "xmlSchema", "openapi",
 )  # fmt: skip
 

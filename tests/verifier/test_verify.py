@@ -53,7 +53,9 @@ def test_a_right_bundle_passes_every_check(good: bytes, trust: Trust) -> None:
     assert verdicts(report) == dict.fromkeys(
         [one for one in tables.CHECKS if one not in {"tls", "earlier", "audit"}], "PASS"
     )
-    assert {one.why for one in report.remarks} == {"remark.later", "remark.prose", "remark.read"}
+    assert {one.why for one in report.remarks} == {"remark.later", "remark.read"}
+    assert [one.why for one in report.heads] == ["head.prose"]
+    assert [one["why"] for one in report.as_json()["heads"]] == ["head.prose"]
     assert [one.event for one in report.time_line][:3] == [
         "SubmissionAcceptance",
         "announcement_offered",

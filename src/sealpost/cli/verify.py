@@ -94,6 +94,8 @@ def _print(report: Report) -> None:
     for head in ("reference", "sender", "recipient"):
         if head in report.parties:
             print(f"{word(f'head.{head}')}: {safe(report.parties[head])}")
+    for head in report.heads:
+        print(head.words(report.language))
     print()
     for check in CHECKS:
         verdict = report.verdict(check)

@@ -30,7 +30,7 @@ def check(case: Case) -> None:
         if CERTIFICATE not in case.members:
             raise Said("pdf.missing")
         octets = case.members.read(CERTIFICATE)
-        findings.remark("remark.prose")
+        findings.head("head.prose")
         contents, digest = _sealed(octets)
         _check_embedded(case, octets, contents)
         cms_seal.check(case, "pdf", CERTIFICATE, contents, digest)

@@ -1,4 +1,4 @@
-"""What verification says: claims with a verdict, remarks without, a time line. For command, JSON and tests.
+"""What verification says: claims with a verdict, heads and remarks without, a time line. For command, JSON and tests.
 
 A check never raises outward: it raises `Said` to end with a code, and whatever else it meets on hostile octets becomes
 ``<check>.malformed``, which is a FAIL.
@@ -65,6 +65,10 @@ class Remark:
         """The sentence in nl, en, de or fr."""
         return said(self.why, language, self.values)
 
+    def as_json(self, language: str) -> dict[str, Any]:
+        """For machines: the code, its values and the sentence."""
+        return {"why": self.why, "values": self.values, "words": self.words(language)}
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -91,15 +95,20 @@ class Moment:
 
 @dataclass(slots=True)
 class Findings:
-    """Claims and remarks while checks run."""
+    """Claims, heads and remarks while checks run."""
 
     claims: list[Claim] = field(default_factory=list[Claim])
+    heads: list[Remark] = field(default_factory=list[Remark])
     remarks: list[Remark] = field(default_factory=list[Remark])
 
     def say(self, code: str, about: str = "", /, **values: Any) -> None:
         """Adds the claim of a code; its verdict stands in the table."""
         check = code.partition(".")[0]
         self.claims.append(Claim(check, about, VERDICTS[code], code, {"about": about, **values}))
+
+    def head(self, code: str, **values: Any) -> None:
+        """Adds a line for the head, where nobody overlooks it: what the whole report is about, and is not."""
+        self.heads.append(Remark(code, values))
 
     def remark(self, code: str, **values: Any) -> None:
         """Adds a remark, once."""
@@ -129,13 +138,15 @@ class Report:
 
     Args:
         claims: in the order of `tables.CHECKS`.
-        remarks: what is no finding.
+        heads: what whoever reads a verdict must know before it.
+        remarks: what else is no finding.
         time_line: from the records, in their order.
         parties: reference, sender, recipient, as the first record has them; empty where none can be read.
         language: of `words`.
     """
 
     claims: tuple[Claim, ...]
+    heads: tuple[Remark, ...]
     remarks: tuple[Remark, ...]
     time_line: tuple[Moment, ...]
     parties: dict[str, str]
@@ -169,9 +180,8 @@ class Report:
                 | {"values": one.values, "words": one.words(self.language)}
                 for one in self.claims
             ],
-            "remarks": [
-                {"why": one.why, "values": one.values, "words": one.words(self.language)} for one in self.remarks
-            ],
+            "heads": [one.as_json(self.language) for one in self.heads],
+            "remarks": [one.as_json(self.language) for one in self.remarks],
             "timeLine": [one.as_json() for one in self.time_line],
             **self.parties,
         }
@@ -180,4 +190,4 @@ class Report:
 def finished(findings: Findings, time_line: tuple[Moment, ...], parties: dict[str, str], language: str) -> Report:
     """The report, its claims in the order of the checks."""
     claims = sorted(findings.claims, key=lambda one: CHECKS.index(one.check))
-    return Report(tuple(claims), tuple(findings.remarks), time_line, parties, language)
+    return Report(tuple(claims), tuple(findings.heads), tuple(findings.remarks), time_line, parties, language)

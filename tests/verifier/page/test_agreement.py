@@ -74,7 +74,7 @@ def told(octets: bytes, trust: Files | None, receipts: Sequence[Receipt] = (), l
     try:
         return verify(octets, None if trust is None else trust_of(trust), receipts, language).as_json()
     except Unusable as error:
-        return {"exit": 3, "claims": [], "remarks": [], "timeLine": [], "reason": str(error)}
+        return {"exit": 3, "claims": [], "heads": [], "remarks": [], "timeLine": [], "reason": str(error)}
 
 
 def claims(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -90,6 +90,8 @@ def differences(command: dict[str, Any], page: dict[str, Any], *, able: bool) ->
     left = [both for both in unlike if able or both[1][3] not in UNABLE or both[0][0] != both[1][0]]
     exits = command["exit"] == page["exit"] or (len(left) < len(unlike) and page["exit"] == 2)
     left += [] if exits else [(command["exit"], page["exit"])]
+    if not unlike and command["heads"] != page["heads"]:
+        left.append((command["heads"], page["heads"]))
     if not unlike and [one["why"] for one in command["remarks"]] != [one["why"] for one in page["remarks"]]:
         left.append((command["remarks"], page["remarks"]))
     return left + ([] if command["timeLine"] == page["timeLine"] else [(command["timeLine"], page["timeLine"])])

@@ -21,7 +21,7 @@ export function check(found) {
   return findings.about("pdf", CERTIFICATE, {}, async () => {
     if (!members.has(CERTIFICATE)) throw new Said("pdf.missing");
     const octets = await members.read(CERTIFICATE);
-    findings.remark("remark.prose");
+    findings.head("head.prose");
     const [contents, digest] = await sealedIn(octets);
     await checkEmbedded(found, octets, contents, digest);
     await checkSeal(found, "pdf", CERTIFICATE, contents, digest);

@@ -1,4 +1,4 @@
-// What verification says: claims with a verdict, remarks without, a time line. As `report.py`.
+// What verification says: claims with a verdict, heads and remarks without, a time line. As `report.py`.
 //
 // A check never throws outward: it throws `Said` to end with a code, and whatever else it meets on hostile octets becomes
 // `<check>.malformed`, which is a FAIL.
@@ -29,6 +29,7 @@ export function require(truth, why) {
 
 export class Findings {
   claims = [];
+  heads = [];
   remarks = [];
 
   /** Adds the claim of a code; its verdict stands in the table. */
@@ -36,6 +37,11 @@ export class Findings {
     if (!(code in VERDICTS)) throw new Error(`no such code: ${code}`);
     const check = code.split(".")[0];
     this.claims.push({ check, about, verdict: VERDICTS[code], why: code, values: { about, ...values } });
+  }
+
+  /** Adds a line for the head, where nobody overlooks it: what the whole report is about, and is not. */
+  head(code, values = {}) {
+    this.heads.push({ why: code, values });
   }
 
   /** Adds a remark, once. */
@@ -82,6 +88,7 @@ export function finished(findings, timeLine, parties, language) {
     exit: exitOf(claims),
     checks: Object.fromEntries(checks.filter(([, verdict]) => verdict)),
     claims: claims.map(worded),
+    heads: findings.heads.map(worded),
     remarks: findings.remarks.map(worded),
     timeLine,
     ...parties,

@@ -32,6 +32,7 @@ export function details(report, facts, language) {
   const groups = CHECKS.map((check) => group(report, check, language, facts.trust > 0));
   return [
     factsOf(report, facts, language),
+    ...heads(report, language),
     element("h2", {}, words("checks", language)),
     element("div", { class: "checks" }, groups),
     ...remarks(report, language),
@@ -57,6 +58,11 @@ function factsOf(report, facts, language) {
   rows.push([words("page", language), element("code", {}, facts.page)]);
   const row = ([term, said]) => element("div", {}, element("dt", {}, term), element("dd", {}, said));
   return element("dl", { class: "facts" }, rows.map(row));
+}
+
+/** What whoever reads the verdict must know before it. */
+function heads(report, language) {
+  return report.heads.map((one) => element("p", { class: "head" }, sentence(one.why, language, one.values)));
 }
 
 function timeLine(report, language) {
