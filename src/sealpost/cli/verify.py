@@ -88,32 +88,41 @@ def _receipt(path: Path) -> Receipt:
 
 
 def _print(report: Report) -> None:
-    def word(code: str, **values: object) -> str:
-        return said(code, report.language, values)
-
-    for head in ("reference", "sender", "recipient"):
-        if head in report.parties:
-            print(f"{word(f'head.{head}')}: {safe(report.parties[head])}")
-    for head in report.heads:
-        print(head.words(report.language))
-    print()
+    _print_head(report)
     for check in CHECKS:
         verdict = report.verdict(check)
         if verdict:
-            print(f"[{_MARKS[verdict]}] {word(f'check.{check}')}: {word(f'verdict.{verdict}')}")
+            print(f"[{_MARKS[verdict]}] {_word(report, f'check.{check}')}: {_word(report, f'verdict.{verdict}')}")
             _print_claims(report, report.of(check))
-    print(f"\n{word('head.remarks')}")
+    print(f"\n{_word(report, 'head.remarks')}")
     for remark in report.remarks:
         print(f"  - {remark.words(report.language)}")
-    print(f"\n{word('head.time_line')}")
+    _print_time_line(report)
+    print(f"\n{_word(report, f'result.{report.exit_code}')}")
+
+
+def _word(report: Report, code: str) -> str:
+    return said(code, report.language, {})
+
+
+def _print_head(report: Report) -> None:
+    for head in ("reference", "sender", "recipient"):
+        if head in report.parties:
+            print(f"{_word(report, f'head.{head}')}: {safe(report.parties[head])}")
+    for head in report.heads:
+        print(head.words(report.language))
+    print()
+
+
+def _print_time_line(report: Report) -> None:
+    print(f"\n{_word(report, 'head.time_line')}")
     if report.exit_code == 1:
-        print(f"  ! {word('head.unproven')}")
+        print(f"  ! {_word(report, 'head.unproven')}")
     for moment in report.time_line:
-        event = word(f"event.{moment.event}") if f"event.{moment.event}" in WORDS else "?"
+        event = _word(report, f"event.{moment.event}") if f"event.{moment.event}" in WORDS else "?"
         print(f"  {moment.record:>3}  {safe(moment.at)}  {event}")
         for line in moment.line.split("\n") if moment.line else ():
             print(f"{'':31}{safe(line)}")
-    print(f"\n{word(f'result.{report.exit_code}')}")
 
 
 def _print_claims(report: Report, claims: Sequence[Claim]) -> None:
