@@ -20,7 +20,6 @@ from sealpost.verifier.tables import MEMBERS
 CERTIFICATE = MEMBERS["certificate"]
 _RANGE = re.compile(rb"/ByteRange[\s]*\[[\s]*(\d{1,10})[\s]+(\d{1,10})[\s]+(\d{1,10})[\s]+(\d{1,10})[\s]*\]")
 _GAP = re.compile(rb"<([0-9a-fA-F]*)>")
-_DEPTH = 8
 
 
 def check(case: Case) -> None:
@@ -106,7 +105,7 @@ def _embedded(pdf: Pdf, root: dict[str, Any]) -> dict[str, bytes]:
     """Embedded files by name, of the name tree."""
     tree = pdf.entries(pdf.entries(root.get("Names")).get("EmbeddedFiles"))
     found: dict[str, bytes] = {}
-    for value in _leaves(pdf, tree, 0):
+    for value in pdf.leaves(tree):
         file = pdf.entries(value)
         name = _text(pdf.get(file.get("UF") or file.get("F")))
         inner = pdf.entries(file.get("EF"))
@@ -114,15 +113,6 @@ def _embedded(pdf: Pdf, root: dict[str, Any]) -> dict[str, bytes]:
         if name in found:
             raise Said("pdf.embedded", member=name)
         found[name] = octets
-    return found
-
-
-def _leaves(pdf: Pdf, tree: dict[str, Any], depth: int) -> list[Any]:
-    if depth > _DEPTH:
-        raise Unreadable("names nested too deep")
-    found = pdf.array(tree.get("Names"))[1::2]
-    for kid in pdf.array(tree.get("Kids")):
-        found += _leaves(pdf, pdf.entries(kid), depth + 1)
     return found
 
 

@@ -1,24 +1,34 @@
 """A small strict reader of PDF files: objects, cross-reference tables and streams, Flate, embedded files, one signature.
 
 For the check of the certificate; it reads what typst and an incremental update write (ISO 32000-1, clauses 7.2 to 7.7,
-7.11.4, 12.8), and nothing else. What it cannot read is `Unreadable`, which never becomes a PASS.
+7.11.4, 12.8), and nothing else. What it cannot read is `Unreadable`, which never becomes a PASS. All work is paid for out
+of a budget that grows with the file's length alone: no number that the file states is looped over before it is checked.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
 _SPACE = b"\x00\t\n\x0c\r "
-_STOP = _SPACE + b"()<>[]{}/%"
+_SKIPPED = re.compile(rb"[\x00\t\n\x0c\r ]+|%[^\r\n]*")
+_NAME = re.compile(rb"[^\x00\t\n\x0c\r ()<>\[\]{}/%]{0,500}(?![^\x00\t\n\x0c\r ()<>\[\]{}/%])")
+_PLAIN = re.compile(rb"[^()\\]{1,10000}")
+_OCTAL = re.compile(rb"[0-7]{1,3}")
 _REFERENCE = re.compile(rb"(\d{1,10})[\x00\t\n\x0c\r ]+(\d{1,5})[\x00\t\n\x0c\r ]+R(?![A-Za-z0-9])")
-_NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)")
+_NUMBER = re.compile(rb"[+-]?(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})(?![\d.])")
 _OBJECT = re.compile(rb"(\d{1,10})[\x00\t\n\x0c\r ]+(\d{1,5})[\x00\t\n\x0c\r ]+obj")
 _SECTION = re.compile(rb"[\x00\t\n\x0c\r ]*(\d{1,10}) (\d{1,10})[ ]*[\r\n]+")
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"(": b"(", b")": b")", b"\\": b"\\"}
-_DEPTH, _LARGEST, _UPDATES = 60, 64 << 20, 8
+_DEPTH, _UPDATES, _NESTED, _TREE = 60, 8, 4, 8
+_PREDICTED = 2 << 20  # octets of the largest cross-reference
+_STRING = 64 << 10  # octets of the longest string that is not hexadecimal
+_TAILS = frozenset(
+    {b"", b"\n", b"\r", b"\r\n", b"\n\n", b"\n\r", b"\r\r"}
+)  # what writers leave between data and `endstream`
 
 
 class Unreadable(ValueError):
@@ -43,7 +53,7 @@ class Stream:
     """A dictionary and its packed octets."""
 
     entries: dict[str, Any]
-    packed: bytes
+    packed: memoryview
 
 
 def _require(truth: object, why: str) -> None:
@@ -51,22 +61,40 @@ def _require(truth: object, why: str) -> None:
         raise Unreadable(why)
 
 
+class _Budget:
+    """What reading a file may cost.
+
+    Args:
+        size: octets of the file.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.values = 20_000 + size // 8  # a file with a thousand records embedded needs a tenth
+        self.places = 1_000 + size // 8
+        self.octets = min((2 << 20) + 64 * size, 96 << 20)  # read or unpacked; records pack to a tenth
+
+    def spend(self, *, values: int = 0, places: int = 0, octets: int = 0) -> None:
+        """Takes from it.
+
+        Raises:
+            Unreadable: there is not so much left.
+        """
+        self.values -= values
+        self.places -= places
+        self.octets -= octets
+        _require(min(self.values, self.places, self.octets) >= 0, "more in it than a file of this length may have")
+
+
 class _Reader:
     """Reads objects from octets, from a place on."""
 
-    def __init__(self, octets: bytes, at: int = 0) -> None:
-        self.octets, self.at = octets, at
+    def __init__(self, budget: _Budget, octets: bytes, at: int = 0) -> None:
+        self.budget, self.octets, self.at = budget, octets, at
 
     def skip(self) -> None:
         """Past white space and comments."""
-        while self.at < len(self.octets):
-            if self.octets[self.at] in _SPACE:
-                self.at += 1
-            elif self.octets[self.at] == 0x25:
-                ends = [end for end in (self.octets.find(b"\n", self.at), self.octets.find(b"\r", self.at)) if end > 0]
-                self.at = min(ends, default=len(self.octets))
-            else:
-                return
+        while found := _SKIPPED.match(self.octets, self.at):
+            self.at = found.end()
 
     def take(self, word: bytes) -> bool:
         """Whether this word stands here; if so, past it."""
@@ -78,6 +106,7 @@ class _Reader:
     def value(self, depth: int = 0) -> Any:
         """The next object that is not a stream."""
         _require(depth < _DEPTH, "nested too deep")
+        self.budget.spend(values=1)
         self.skip()
         first = self.octets[self.at : self.at + 1]
         if self.take(b"<<"):
@@ -101,16 +130,16 @@ class _Reader:
             self.skip()
             _require(self.octets[self.at : self.at + 1] == b"/", "a dictionary without names")
             name = self._name()
-            _require(name not in found, f"the entry {name} twice")
+            _require(name not in found, "an entry twice")
             found[name] = self.value(depth + 1)
         return found
 
     def _name(self) -> Name:
-        begin = self.at = self.at + 1
-        while self.at < len(self.octets) and self.octets[self.at] not in _STOP:
-            self.at += 1
-        raw = re.sub(rb"#([0-9A-Fa-f]{2})", lambda one: bytes([int(one[1], 16)]), self.octets[begin : self.at])
-        return Name(raw.decode("latin-1"))
+        found = _NAME.match(self.octets, self.at + 1)
+        _require(found, "a name that is too long")
+        raw = cast("re.Match[bytes]", found)[0]
+        self.at += 1 + len(raw)
+        return Name(re.sub(rb"#([0-9A-Fa-f]{2})", lambda one: bytes([int(one[1], 16)]), raw).decode("latin-1"))
 
     def _hexadecimal(self) -> bytes:
         end = self.octets.find(b">", self.at)
@@ -123,9 +152,13 @@ class _Reader:
             raise Unreadable("a string that is not hexadecimal") from error
 
     def _string(self) -> bytes:
-        depth, found = 1, bytearray()
+        depth, found, begin = 1, bytearray(), self.at
         self.at += 1
         while depth:
+            _require(self.at - begin <= _STRING, "a string that is too long")
+            if plain := _PLAIN.match(self.octets, self.at):
+                found += plain[0]
+                self.at = plain.end()
             one = self.octets[self.at : self.at + 1]
             _require(one, "a string without end")
             self.at += 1
@@ -137,7 +170,7 @@ class _Reader:
         return bytes(found)
 
     def _escaped(self) -> bytes:
-        octal = re.compile(rb"[0-7]{1,3}").match(self.octets, self.at)
+        octal = _OCTAL.match(self.octets, self.at)
         if octal:
             self.at = octal.end()
             return bytes([int(octal[0], 8) & 0xFF])
@@ -158,7 +191,7 @@ class _Reader:
         for word, value in ((b"true", True), (b"false", False), (b"null", None)):
             if self.take(word):
                 return value
-        raise Unreadable(f"neither value nor object at {self.at}")
+        raise Unreadable("neither value nor object")
 
 
 class Pdf:
@@ -172,9 +205,12 @@ class Pdf:
     """
 
     def __init__(self, octets: bytes) -> None:
-        self._octets = octets
+        self._octets, self._view = octets, memoryview(octets)
+        self._budget = _Budget(len(octets))
         self._places: dict[int, tuple[int, int] | int | None] = {}
         self._known: dict[int, Any] = {}
+        self._heads: dict[int, tuple[bytes, list[int]]] = {}
+        self._nested = 0
         self.trailer: dict[str, Any] = {}
         _require(octets.startswith(b"%PDF-1."), "not a PDF 1.x")
         ends = re.compile(rb"startxref[\r\n]+(\d{1,10})[\r\n]+%%EOF[\r\n]{0,2}\Z").search(
@@ -192,30 +228,31 @@ class Pdf:
 
     def _section(self, at: Any) -> dict[str, Any]:
         _require(isinstance(at, int) and 0 < at < len(self._octets), "a cross-reference outside of the file")
-        reader = _Reader(self._octets, at)
+        reader = _Reader(self._budget, self._octets, at)
         if reader.take(b"xref"):
             return self._table(reader)
         stream = self._indirect(at, None)
         _require(isinstance(stream, Stream) and stream.entries.get("Type") == "XRef", "no cross-reference")
-        entries, octets = stream.entries, _unpacked(stream)
-        widths = [_whole(one) for one in cast("list[Any]", entries.get("W"))]
+        entries, octets = stream.entries, self._unpacked(stream)
+        widths = [_whole(one) for one in _list(entries.get("W"))]
         _require(len(widths) == 3 and 0 < sum(widths) < 32, "fields of another width")
-        index = [_whole(one) for one in cast("list[Any]", entries.get("Index", [0, entries.get("Size")]))]
-        numbers = [
-            start + i for start, count in zip(index[::2], index[1::2], strict=True) for i in range(min(count, 1 << 20))
-        ]
-        _require(len(octets) == len(numbers) * sum(widths), "a cross-reference of another length")
-        for row, number in enumerate(numbers):
-            at = row * sum(widths)
-            fields = [int.from_bytes(octets[at : at + widths[0]]) if widths[0] else 1]
-            fields.append(int.from_bytes(octets[at + widths[0] : at + widths[0] + widths[1]]))
-            fields.append(int.from_bytes(octets[at + widths[0] + widths[1] : at + sum(widths)]))
-            self._keep(number, *fields)
+        index = [_whole(one) for one in _list(entries.get("Index", [0, entries.get("Size")]))]
+        fits = len(index) % 2 == 0 and sum(index[1::2]) * sum(widths) == len(octets)
+        _require(fits, "a cross-reference of another length")
+        at = 0
+        for start, count in zip(index[::2], index[1::2], strict=True):
+            self._budget.spend(places=count)
+            for number in range(start, start + count):
+                self._keep(number, *_fields(octets, at, widths))
+                at += sum(widths)
         return entries
 
     def _table(self, reader: _Reader) -> dict[str, Any]:
         while found := _SECTION.match(self._octets, reader.at):
+            self._budget.spend(values=1, octets=found.end() - reader.at)
             reader.at = found.end()
+            _require(20 * int(found[2]) <= len(self._octets) - reader.at, "a cross-reference of another length")
+            self._budget.spend(places=int(found[2]))
             for number in range(int(found[1]), int(found[1]) + int(found[2])):
                 row = self._octets[reader.at : reader.at + 20]
                 _require(re.fullmatch(rb"\d{10} \d{5} [nf][ \r][\r\n]", row), "a line of another form")
@@ -233,18 +270,20 @@ class Pdf:
 
     def _indirect(self, at: int, number: int | None) -> Any:
         found = _OBJECT.match(self._octets, at)
-        _require(found and (number is None or int(found[1]) == number), f"no object at {at}")
-        reader = _Reader(self._octets, cast("re.Match[bytes]", found).end())
+        _require(found and (number is None or int(found[1]) == number), "no object where one is due")
+        reader = _Reader(self._budget, self._octets, cast("re.Match[bytes]", found).end())
         value: Any = reader.value()
         if isinstance(value, dict) and reader.take(b"stream"):
             entries = cast("dict[str, Any]", value)
             reader.at += 2 if self._octets.startswith(b"\r\n", reader.at) else 1
             length = _whole(self.get(entries.get("Length")))
-            packed = self._octets[reader.at : reader.at + length]
+            packed = self._view[reader.at : reader.at + length]
             reader.at += length
-            _require(len(packed) == length and reader.take(b"endstream"), f"a stream of another length at {at}")
+            _require(len(packed) == length and reader.take(b"endstream"), "a stream of another length")
             value = Stream(entries, packed)
-        _require(reader.take(b"endobj"), f"an object without end at {at}")
+            self._budget.spend(values=1)
+        _require(reader.take(b"endobj"), "an object without end")
+        self._budget.spend(octets=reader.at - at)
         return cast("Any", value)
 
     def get(self, value: Any) -> Any:
@@ -254,20 +293,36 @@ class Pdf:
         if value.number not in self._known:
             place = self._places.get(value.number)
             self._known[value.number] = None  # an object that leads to itself is none
+            self._nested += 1
+            _require(self._nested <= _NESTED, "nested too deep")
             if isinstance(place, tuple):
                 self._known[value.number] = self._packed(value.number, *place)
             elif place is not None:
                 self._known[value.number] = self._indirect(place, value.number)
+            self._nested -= 1
         return self._known[value.number]
 
     def _packed(self, number: int, holder: int, index: int) -> Any:
-        stream = self.get(Reference(holder))
-        _require(isinstance(stream, Stream) and stream.entries.get("Type") == "ObjStm", "no object stream")
-        octets = _unpacked(stream)
-        reader = _Reader(octets)
-        heads = [_whole(reader.value()) for _ in range(2 * min(_whole(stream.entries.get("N")), 1 << 16))]
-        _require(0 <= 2 * index < len(heads) and heads[2 * index] == number, "an object stream without the object")
-        return _Reader(octets, _whole(stream.entries.get("First")) + heads[2 * index + 1]).value()
+        octets, heads = self._opened(holder)
+        _require(2 * index < len(heads) and heads[2 * index] == number, "an object stream without the object")
+        reader = _Reader(self._budget, octets, heads[2 * index + 1])
+        value = reader.value()
+        self._budget.spend(octets=max(0, reader.at - heads[2 * index + 1]))
+        return value
+
+    def _opened(self, holder: int) -> tuple[bytes, list[int]]:
+        """An object stream unpacked, and number and place of each of its objects; once."""
+        if holder not in self._heads:
+            stream = self.get(Reference(holder))
+            _require(isinstance(stream, Stream) and stream.entries.get("Type") == "ObjStm", "no object stream")
+            octets, first = self._unpacked(stream), _whole(stream.entries.get("First"))
+            count = _whole(stream.entries.get("N"))
+            _require(4 * count <= len(octets), "an object stream of another length")
+            reader = _Reader(self._budget, octets)
+            heads = [_whole(reader.value()) for _ in range(2 * count)]
+            heads[1::2] = [first + one for one in heads[1::2]]
+            self._heads[holder] = octets, heads
+        return self._heads[holder]
 
     def entries(self, value: Any) -> dict[str, Any]:
         """The dictionary that a value or reference is; empty for null.
@@ -291,7 +346,44 @@ class Pdf:
         """What a stream unpacks to."""
         found = self.get(value)
         _require(isinstance(found, Stream), "no stream where one is due")
-        return _unpacked(found)
+        return self._unpacked(found)
+
+    def leaves(self, tree: dict[str, Any], depth: int = _TREE) -> Iterator[Any]:
+        """The values of a name tree, one by one.
+
+        Args:
+            tree: its root.
+            depth: how far down.
+        """
+        _require(depth > 0, "nested too deep")
+        for value in self.array(tree.get("Names"))[1::2]:
+            self._budget.spend(values=1)
+            yield value
+        for kid in self.array(tree.get("Kids")):
+            self._budget.spend(values=1)
+            yield from self.leaves(self.entries(kid), depth - 1)
+
+    def _unpacked(self, stream: Stream) -> bytes:
+        filters = stream.entries.get("Filter")
+        if isinstance(filters, list) and len(cast("list[Any]", filters)) == 1:
+            filters = cast("list[Any]", filters)[0]
+        if filters is None:
+            self._budget.spend(octets=len(stream.packed))
+            return bytes(stream.packed)
+        _require(filters == "FlateDecode", "an unknown filter")
+        inflate = zlib.decompressobj()
+        try:
+            octets = inflate.decompress(stream.packed, self._budget.octets + 1)
+        except zlib.error as error:
+            raise Unreadable("a damaged stream") from error
+        self._budget.spend(octets=len(octets))
+        _require(inflate.eof and inflate.unused_data in _TAILS, "a damaged stream")
+        parameters: Any = stream.entries.get("DecodeParms") or {}
+        if isinstance(parameters, list):
+            parameters = cast("list[Any]", parameters)[0] or {}
+        _require(isinstance(parameters, dict), "no dictionary where one is due")
+        predictor = parameters.get("Predictor", 1)
+        return octets if predictor == 1 else _unpredicted(octets, predictor, parameters)
 
 
 def _whole(value: Any) -> int:
@@ -299,31 +391,24 @@ def _whole(value: Any) -> int:
     return value
 
 
-def _unpacked(stream: Stream) -> bytes:
-    filters = stream.entries.get("Filter")
-    if isinstance(filters, list) and len(cast("list[Any]", filters)) == 1:
-        filters = cast("list[Any]", filters)[0]
-    if filters is None:
-        return stream.packed
-    _require(filters == "FlateDecode", "an unknown filter")
-    inflate = zlib.decompressobj()
-    try:
-        octets = inflate.decompress(stream.packed, _LARGEST)
-    except zlib.error as error:
-        raise Unreadable("a damaged stream") from error
-    _require(inflate.eof, "a stream that is too large or cut short")
-    parameters: Any = stream.entries.get("DecodeParms") or {}
-    if isinstance(parameters, list):
-        parameters = cast("list[Any]", parameters)[0] or {}
-    predictor = parameters.get("Predictor", 1)
-    return octets if predictor == 1 else _unpredicted(octets, predictor, parameters)
+def _list(value: Any) -> list[Any]:
+    _require(isinstance(value, list), "no array where one is due")
+    return cast("list[Any]", value)
+
+
+def _fields(octets: bytes, at: int, widths: list[int]) -> tuple[int, int, int]:
+    """One row of a cross-reference: kind, which is 1 where it has no width, and two numbers."""
+    first, second = at + widths[0], at + widths[0] + widths[1]
+    kind = int.from_bytes(octets[at:first]) if widths[0] else 1
+    return kind, int.from_bytes(octets[first:second]), int.from_bytes(octets[second : second + widths[2]])
 
 
 def _unpredicted(octets: bytes, predictor: Any, parameters: dict[str, Any]) -> bytes:
     """PNG's predictors *none* and *up*, which is what cross-references are packed with."""
     columns = _whole(parameters.get("Columns", 1))
     plain = parameters.get("Colors", 1) == 1 and parameters.get("BitsPerComponent", 8) == 8
-    _require(predictor in range(10, 16) and plain and len(octets) % (columns + 1) == 0, "an unknown predictor")
+    fits = 0 < columns < len(octets) <= _PREDICTED and len(octets) % (columns + 1) == 0
+    _require(predictor in range(10, 16) and plain and fits, "an unknown predictor")
     above, found = bytes(columns), bytearray()
     for at in range(0, len(octets), columns + 1):
         kind, row = octets[at], octets[at + 1 : at + 1 + columns]

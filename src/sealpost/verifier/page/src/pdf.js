@@ -13,7 +13,6 @@ import { sorted } from "./logged.js";
 const CERTIFICATE = MEMBERS.certificate;
 const RANGE =
   /\/ByteRange[\t-\r ]*\[[\t-\r ]*(\d{1,10})[\t-\r ]+(\d{1,10})[\t-\r ]+(\d{1,10})[\t-\r ]+(\d{1,10})[\t-\r ]*\]/g;
-const DEPTH = 8;
 
 /** Says pdf. */
 export function check(found) {
@@ -95,22 +94,13 @@ async function requireOneSignature(pdf, root, contents) {
 async function embeddedIn(pdf, root) {
   const names = await pdf.entries(root.get("Names"));
   const found = new Map();
-  for (const value of await leavesOf(pdf, await pdf.entries(names.get("EmbeddedFiles")), 0)) {
+  for await (const value of pdf.leaves(await pdf.entries(names.get("EmbeddedFiles")))) {
     const file = await pdf.entries(value);
     const name = textOf(await pdf.get(either(file.get("UF"), file.get("F"))));
     const inner = await pdf.entries(file.get("EF"));
     const octets = await pdf.unpacked(either(inner.get("F"), inner.get("UF")));
     if (found.has(name)) throw new Said("pdf.embedded", { member: name });
     found.set(name, octets);
-  }
-  return found;
-}
-
-async function leavesOf(pdf, tree, depth) {
-  if (depth > DEPTH) throw new Unreadable("names nested too deep");
-  const found = (await pdf.array(tree.get("Names"))).filter((_, at) => at % 2);
-  for (const kid of await pdf.array(tree.get("Kids"))) {
-    for (const leaf of await leavesOf(pdf, await pdf.entries(kid), depth + 1)) found.push(leaf);
   }
   return found;
 }

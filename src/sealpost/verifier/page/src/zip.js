@@ -11,6 +11,7 @@ const CENTRAL = 46;
 const END = 22;
 const DEFERRED = 0x0008;
 const UTF8 = 0x0800;
+const PIECE = 8192;
 const MADE_BY = new Set([20, 0x0314, 0x032d]);
 const ATTRIBUTES = new Set([0, 0o644 << 16, 0o600 << 16, 0o100644 * 65536, 0o100600 * 65536]);
 const UNSAFE = /[\x00-\x1f\x7f\\:]|(?:^|\/)\.{0,2}(?:\/|$)/;
@@ -47,8 +48,7 @@ function fields(octets, at, widths) {
 
 /** Unpacks a stream of one of the browser's formats; what it unpacks to is counted, never believed. */
 export async function inflated(format, packed, most, tooLarge) {
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream(format));
-  const reader = stream.getReader();
+  const reader = inPieces(packed).pipeThrough(new DecompressionStream(format)).getReader();
   const pieces = [];
   let size = 0;
   for (;;) {
@@ -63,44 +63,25 @@ export async function inflated(format, packed, most, tooLarge) {
   }
 }
 
-/** The same of a stream that other octets may follow, which are passed over: PDF files have them. */
-export async function inflatedBegin(format, packed, most, tooLarge) {
-  try {
-    return await inflated(format, packed, most, tooLarge);
-  } catch (error) {
-    if (error === tooLarge) throw error;
-    return inflated(format, packed.subarray(0, await lengthTaken(format, packed, most)), most, tooLarge);
-  }
-}
-
-/** How many octets a stream takes before it is at its end, or damaged; the browser does not say it by itself. */
-async function lengthTaken(format, packed, most) {
-  let [takes, refuses] = [0, packed.length];
-  while (refuses - takes > 1) {
-    const middle = (takes + refuses) >> 1;
-    if (await isTaken(format, packed.subarray(0, middle), most)) takes = middle;
-    else refuses = middle;
-  }
-  return takes;
-}
-
-async function isTaken(format, packed, most) {
-  const stream = new DecompressionStream(format);
-  let size = 0;
-  const write = (piece) => {
-    size += piece.length;
-    if (size > most) throw new Error("too large");
+/** Octets as a stream; a browser unpacks all of a piece before it is asked for more, so that pieces are small. */
+function inPieces(octets) {
+  let at = 0;
+  const pull = (stream) => {
+    if (at < octets.length) stream.enqueue(octets.slice(at, at + PIECE));
+    else stream.close();
+    at += PIECE;
   };
-  const emptied = stream.readable.pipeTo(new WritableStream({ write })).catch(() => {});
-  const writer = stream.writable.getWriter();
-  try {
-    await writer.write(packed);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    writer.abort().catch(() => {});
-    await emptied;
+  return new ReadableStream({ pull }, { highWaterMark: 0 });
+}
+
+/** The same of a stream that an end of line may follow, as PDF files have them: at most two octets. */
+export async function inflatedWithTail(format, packed, most, tooLarge) {
+  for (let tail = 0; ; tail += 1) {
+    try {
+      return await inflated(format, packed.subarray(0, packed.length - tail), most, tooLarge);
+    } catch (error) {
+      if (error === tooLarge || tail === 2 || ![0x0a, 0x0d].includes(packed[packed.length - tail - 1])) throw error;
+    }
   }
 }
 
