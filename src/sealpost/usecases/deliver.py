@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sealpost.domain.content import Part
+from sealpost.domain.content import Part, shown_name
 from sealpost.mail import views
 from sealpost.mail.compose import Composed
 from sealpost.mail.html_body import shown
@@ -42,7 +42,7 @@ async def _content(service: Service, held: mails.Claim, ticket: tickets.Ticket |
         return None
     octets = await opened(service, service.content_vault.open, ticket.content)
     files = [
-        File(shown_name(part), part.content_type, content)
+        File(shown_name(part.name, part.content_type), part.content_type, content)
         for part, content in zip(ticket.evidence.parts, split(ticket.evidence.parts, octets), strict=True)
     ]
     # Reading a large HTML body takes a while; the loop must not wait for it.
@@ -75,14 +75,7 @@ def _view(ticket: tickets.Ticket, body: str) -> views.ContentView:
 
 def listed(parts: Sequence[Part]) -> tuple[views.Part, ...]:
     """The parts as mails list them, with their fingerprints."""
-    return tuple(views.Part(shown_name(part), part.size, part.sha256.hex()) for part in parts)
-
-
-def shown_name(part: Part) -> str:
-    """A part's file name; the body's is ``message.txt`` or ``message.html``."""
-    if part.name != "message_body":
-        return part.name
-    return "message.html" if part.content_type.startswith("text/html") else "message.txt"
+    return tuple(views.Part(shown_name(part.name, part.content_type), part.size, part.sha256.hex()) for part in parts)
 
 
 def split(parts: Sequence[Part], octets: bytes) -> list[bytes]:

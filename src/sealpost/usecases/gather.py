@@ -17,6 +17,7 @@ import msgspec
 
 from sealpost.content.placement import ContentDamaged, ContentUnavailable
 from sealpost.domain.canonical import digest
+from sealpost.domain.content import shown_name
 from sealpost.domain.errors import Conflict, NotFound, Unavailable
 from sealpost.domain.records import Event
 from sealpost.seal.bundle.bundle import Bundle, BundleParts, File, prepared
@@ -32,7 +33,7 @@ from sealpost.store.tickets import Ticket, Visible
 from sealpost.usecases import tls_certificates
 from sealpost.usecases.chain import record
 from sealpost.usecases.database import transaction
-from sealpost.usecases.deliver import shown_name, split
+from sealpost.usecases.deliver import split
 from sealpost.usecases.letters import SHOWN_AFTERWARDS
 from sealpost.usecases.mail_bytes import opened
 from sealpost.usecases.opened import opened_ticket
@@ -287,4 +288,4 @@ def _contents(service: Service, ticket: Ticket) -> list[File]:
         yield kept["all"][index]
 
     parts = ticket.evidence.parts
-    return [File(number + 1, shown_name(one), part(number)) for number, one in enumerate(parts)]
+    return [File(number + 1, shown_name(one.name, one.content_type), part(number)) for number, one in enumerate(parts)]

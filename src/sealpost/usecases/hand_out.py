@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sealpost.content.placement import ContentUnavailable
+from sealpost.domain.content import shown_name
 from sealpost.domain.errors import Conflict, NotFound, Unavailable
 from sealpost.domain.records import Event
 from sealpost.store import records, tickets
 from sealpost.usecases.chain import record
 from sealpost.usecases.database import transaction
-from sealpost.usecases.deliver import shown_name, split
+from sealpost.usecases.deliver import split
 from sealpost.usecases.letters import SHOWN_AFTERWARDS
 from sealpost.usecases.mail_bytes import opened
 from sealpost.usecases.opened import opened_ticket
@@ -59,4 +60,4 @@ async def hand_out(service: Service, ticket_token: str, secrets: Sequence[str], 
             event = Event("content_downloaded", now, now, extension=web(service, act, "download", link))
             await record(service, connection, ticket, [event])
     part = parts[index]
-    return HandedOut(shown_name(part), part.content_type, split(parts, octets)[index])
+    return HandedOut(shown_name(part.name, part.content_type), part.content_type, split(parts, octets)[index])

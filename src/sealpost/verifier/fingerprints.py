@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sealpost.domain.content import plain_name, shown_name
 from sealpost.verifier.case import Case, Record
 from sealpost.verifier.report import Said
 from sealpost.verifier.structure import digest_of
 from sealpost.verifier.tables import ORDER, safe
+
+_PURPOSES = ("announcement", "reminder")
 
 
 def check_contents(case: Case) -> None:
@@ -41,7 +44,14 @@ def _check_part(case: Case, number: int, part: dict[str, Any], size: int, name: 
             raise Said("content.absent")
         if case.members.size(name) != size or case.members.sha256(name) != digest_of(part):
             raise Said("content.hash")
+        if name != f"content/{number:02}-{_file_name(part)}":
+            raise Said("content.name")
         findings.say("content.ok", name, **said)
+
+
+def _file_name(part: dict[str, Any]) -> str:
+    """What the bundle calls a part: two names for one file could tell two stories."""
+    return plain_name(shown_name(part["Identifier"], part["ContentType"]))
 
 
 def check_mails(case: Case) -> None:
@@ -57,11 +67,19 @@ def check_mails(case: Case) -> None:
                 raise Said("mail.unknown")
             if sent != (case.members.sha256(name), case.members.size(name)):
                 raise Said("mail.hash")
+            if found[2] not in _purposes(record):
+                raise Said("mail.name")
             shown.add(sent)
             findings.say("mail.ok", name, record=int(found[1]))
     for sent, seq in wanted.items():
         if sent not in shown:
             findings.say("mail.absent", "", record=seq)
+
+
+def _purposes(record: Record | None) -> tuple[str, ...]:
+    """What a mail of a record can be called: what it was for, as far as the record says."""
+    kind = record.event.partition("_")[0] if record else ""
+    return (kind,) if kind in _PURPOSES else _PURPOSES
 
 
 def _announcements(case: Case) -> dict[tuple[bytes | None, int], int]:

@@ -261,15 +261,13 @@ def _attributes(attributes: Any) -> dict[str, Any]:
 
 
 def _require_binding(attributes: dict[str, Any], certificate: x509.Certificate) -> None:
-    """ESSCertIDv2 (RFC 5816), or the older ESSCertID by SHA-1 (RFC 2634 5.4); where both stand, both must fit."""
-    identifiers: list[tuple[Any, hashes.HashAlgorithm]] = []
-    if "signing_certificate_v2" in attributes:
-        second = attributes["signing_certificate_v2"]["certs"][0]
-        identifiers.append((second, _HASHES[_digest_name(second["hash_algorithm"])]()))
+    """ESSCertIDv2 (RFC 5816); the older ESSCertID by SHA-1 (RFC 2634 5.4) may stand beside it, and must fit then."""
+    _require("signing_certificate_v2" in attributes, "the signature is not bound to a certificate by SHA-2")
+    second = attributes["signing_certificate_v2"]["certs"][0]
+    identifiers: list[tuple[Any, hashes.HashAlgorithm]] = [(second, _HASHES[_digest_name(second["hash_algorithm"])]())]
     if "signing_certificate" in attributes:
         first = attributes["signing_certificate"]["certs"][0]
-        identifiers.append((first, hashes.SHA1()))  # noqa: S303 - a second preimage is out of reach; authorities use it
-    _require(identifiers, "the signature is not bound to a certificate")
+        identifiers.append((first, hashes.SHA1()))  # noqa: S303 - it binds nothing: it must not say something else
     for identifier, algorithm in identifiers:
         _require(identifier["cert_hash"].native == certificate.fingerprint(algorithm), "bound to another certificate")
         _require(_names(identifier["issuer_serial"], certificate), "bound to another issuer or serial number")

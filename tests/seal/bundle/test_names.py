@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sealpost.domain.content import plain_name
 from sealpost.seal.bundle import names
 
 
@@ -25,7 +26,7 @@ from sealpost.seal.bundle import names
     ],
 )
 def test_a_safe_name(given_name: str, safe: str) -> None:
-    assert names.safe(given_name) == safe
+    assert plain_name(given_name) == safe
 
 
 @given(st.text(max_size=400))

@@ -319,7 +319,6 @@ def _accepted() -> dict[str, Asked]:
         "through an intermediate": through(),
         "root carried along": GOOD.but(carried=(ROOT,)),
         "foreign certificate carried along": GOOD.but(carried=(FOREIGN_ROOT,)),
-        "older certificate identifier": with_attributes(binding=old_binding(SIGNER)),
         "both identifiers": with_attributes(old=old_binding(SIGNER)),
         "identifier by SHA-512": with_attributes(binding=binding(ess(SIGNER, hash_name="sha512"))),
         "identifier with issuer and number": with_attributes(
@@ -391,6 +390,7 @@ def _refused_recipes() -> dict[str, Recipe]:
         "bound to an empty list": with_attributes(binding=binding()),
         "bound to another certificate": with_attributes(binding=binding(ess(OTHER))),
         "bound by SHA-1 where SHA-2 is due": with_attributes(binding=binding(ess(SIGNER, hash_name="sha1"))),
+        "bound to this one the older way alone, by SHA-1": with_attributes(binding=old_binding(SIGNER)),
         "bound to another certificate, the older way": with_attributes(binding=old_binding(OTHER)),
         "bound to this one and, the older way, to another": with_attributes(old=old_binding(OTHER)),
         "bound to another number": with_attributes(

@@ -70,7 +70,7 @@ async def replied(run: Run, folder: Path, made: tuple[Owner, Owner, Owner], *, c
     return (folder / "a.tsr").read_bytes()
 
 
-@pytest.mark.parametrize("alg", ["sha1", "sha256", "sha512"])  # sha1: ESSCertID, the others ESSCertIDv2
+@pytest.mark.parametrize("alg", ["sha256", "sha512"])
 @pytest.mark.parametrize("chained", [False, True])
 @pytest.mark.parametrize("kind", KEYS)
 async def test_both_take_them(run: Run, tmp_path: Path, kind: str, chained: bool, alg: str) -> None:
@@ -86,6 +86,17 @@ async def test_both_take_them(run: Run, tmp_path: Path, kind: str, chained: bool
         check(response, OCTETS + b"!", roots)
     with pytest.raises(BadToken):
         check_token(response, OCTETS + b"!", roots)
+
+
+async def test_both_refuse_the_older_identifier(run: Run, tmp_path: Path) -> None:
+    """With SHA-1 openssl writes ESSCertID alone, which does not bind."""
+    made = owners("P-256")
+    response = await replied(run, tmp_path, made, chained=False, alg="sha1")
+    roots = (made[0].certificate,)
+    with pytest.raises(TimestampWrong, match="SHA-2"):
+        check(response, OCTETS, roots, nonce=99, policy="2.999.44")
+    with pytest.raises(BadToken, match="SHA-2"):
+        check_token(response, OCTETS, roots, nonce=99, policy="2.999.44")
 
 
 async def test_their_certificates_are_out_of_order(run: Run, tmp_path: Path) -> None:

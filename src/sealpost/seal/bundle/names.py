@@ -6,14 +6,10 @@ parts. Names are plain ASCII, so that no tool reads one in another way than we d
 
 from __future__ import annotations
 
-import re
-from unicodedata import normalize
+from sealpost.domain.content import plain_name
 
 MIMETYPE, README, CERTIFICATE = "mimetype", "README.txt", "certificate.pdf"
 MANIFEST, SIGNATURE = "META-INF/ASiCManifest001.xml", "META-INF/signature001.p7s"
-LONGEST = 80  # characters of a name that came from outside
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
 
 
 def record(seq: int) -> str:
@@ -48,19 +44,9 @@ def token(log: str, size: int, number: int = 1) -> str:
 
 def mail(seq: int, name: str) -> str:
     """``mail/2-announcement.eml``: seq is of the record that carries hash and size of these octets."""
-    return f"mail/{seq}-{safe(name.removesuffix('.eml'))}.eml"
+    return f"mail/{seq}-{plain_name(name.removesuffix('.eml'))}.eml"
 
 
 def content(number: int, name: str) -> str:
     """``content/02-notice.pdf``: the number is the place in the records' list of parts, from 1."""
-    return f"content/{number:02}-{safe(name)}"
-
-
-def safe(name: str) -> str:
-    """A file name in ASCII letters, digits, dot, dash and underscore, not hidden, not long, its ending kept."""
-    plain = normalize("NFKD", name).encode("ascii", "ignore").decode()
-    plain = _UNSAFE.sub("_", plain).lstrip(".")
-    stem, dot, ending = plain.rpartition(".")
-    if not stem or not _EXTENSION.fullmatch(dot + ending):
-        return plain[:LONGEST] or "file"
-    return stem[: LONGEST - len(ending) - 1] + dot + ending
+    return f"content/{number:02}-{plain_name(name)}"

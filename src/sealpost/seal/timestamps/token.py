@@ -31,8 +31,6 @@ _tsp: Any = tsp
 GRANTED, GRANTED_WITH_MODS = 0, 1
 IMPRINTS = ("sha256", "sha512")
 _DIGESTS = {"sha256", "sha384", "sha512"}
-# RFC 5035: version 1 identifies the certificate by SHA-1; a second preimage, which is what it would take, is out of
-# reach, and authorities of good standing still write it.
 _MALFORMED = (  # AttributeError: asn1crypto, where an optional member is asked for what only a present one has
     ValueError,
     TypeError,
@@ -45,6 +43,7 @@ _MALFORMED = (  # AttributeError: asn1crypto, where an optional member is asked 
     x509.DuplicateExtension,
     x509.ExtensionNotFound,
 )
+# RFC 5035: version 1 identifies the certificate by SHA-1. It may stand beside version 2, and must fit then.
 _CERTIFICATE_ATTRIBUTES = {"signing_certificate": "sha1", "signing_certificate_v2": None}
 
 
@@ -237,9 +236,8 @@ def _require_attributes(attributes: Any, hash_name: str, content: bytes, certifi
     _require(found["content_type"].native == "tst_info", "the signed content type is no time stamp")
     digest = hashlib.new(hash_name, content).digest()
     _require(found["message_digest"].native == digest, "the signed digest is not the content's")
-    bound = [name for name in _CERTIFICATE_ATTRIBUTES if name in found]
-    _require(bound, "the signature does not say which certificate it is bound to")
-    for name in bound:
+    _require("signing_certificate_v2" in found, "the signature does not say by SHA-2 which certificate it is bound to")
+    for name in _CERTIFICATE_ATTRIBUTES.keys() & found.keys():
         _require_bound(found[name]["certs"][0], _CERTIFICATE_ATTRIBUTES[name], certificate)
 
 

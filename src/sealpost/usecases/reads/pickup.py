@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from sealpost.domain.content import shown_name
 from sealpost.domain.errors import NotFound
 from sealpost.domain.ticket import Decision
 from sealpost.store import mails, tickets
 from sealpost.usecases.database import transaction
-from sealpost.usecases.deliver import shown_name
 from sealpost.usecases.letters import SHOWN_AFTERWARDS
 from sealpost.usecases.opened import opened_ticket
 from sealpost.usecases.service import Service
@@ -103,6 +103,6 @@ def _pickup(service: Service, ticket: tickets.Ticket, content_mail: str) -> Pick
 
 def _parts(ticket: tickets.Ticket) -> tuple[PickupPart, ...]:
     return tuple(
-        PickupPart(index, shown_name(part), part.content_type, part.size, part.sha256)
+        PickupPart(index, shown_name(part.name, part.content_type), part.content_type, part.size, part.sha256)
         for index, part in enumerate(ticket.evidence.parts)
     )

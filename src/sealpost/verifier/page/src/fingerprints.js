@@ -7,6 +7,9 @@ import { isOf, safe } from "./tables.js";
 import { isTrue } from "./values.js";
 import { member } from "./case.js";
 
+const LONGEST_PLAIN = 80;
+const PURPOSES = ["announcement", "reminder"];
+
 /** Says content: every part of the first record, and every member that is none of them. */
 export function checkContents(found) {
   const { findings } = found;
@@ -45,8 +48,27 @@ async function checkPart(found, number, part, size, name) {
     const digest = digestOf(part);
     const fits = same(members.size(name), size) && digest !== null && equal(await members.sha256(name), digest);
     if (!fits) throw new Said("content.hash");
+    const digits = String(number).padStart(2, "0");
+    if (name !== `content/${digits}-${fileName(part)}`) throw new Said("content.name");
     findings.say("content.ok", name, said);
   });
+}
+
+/** What the bundle calls a part: two names for one file could tell two stories. */
+function fileName({ Identifier: given, ContentType: type }) {
+  require(typeof given === "string" && typeof type === "string", "not a text");
+  const body = type.startsWith("text/html") ? "message.html" : "message.txt";
+  return plainName(given === "message_body" ? body : given);
+}
+
+/** As `domain/content.py`: ASCII letters, digits, dot, dash and underscore, not hidden, not long, its ending kept. */
+function plainName(name) {
+  const ascii = name.normalize("NFKD").replace(/[^\x00-\x7f]/g, "");
+  const plain = ascii.replace(/[^A-Za-z0-9._-]+/g, "_").replace(/^\.+/, "");
+  const dot = plain.lastIndexOf(".");
+  const ending = plain.slice(dot);
+  if (dot <= 0 || !/^\.[A-Za-z0-9]{1,10}$/.test(ending)) return plain.slice(0, LONGEST_PLAIN) || "file";
+  return plain.slice(0, Math.min(dot, LONGEST_PLAIN - ending.length)) + ending;
 }
 
 /** Says mail: every announcement and reminder that a record speaks of, and every member that is none of them. */
@@ -61,6 +83,9 @@ export async function checkMails(found) {
       const sent = record ? sentOf(record) : null;
       if (sent === null) throw new Said("mail.unknown");
       if (sent !== keyOf(await members.sha256(name), members.size(name))) throw new Said("mail.hash");
+      const [kind] = record.event.split("_");
+      const purposes = PURPOSES.includes(kind) ? [kind] : PURPOSES;
+      if (!purposes.includes(match[2])) throw new Said("mail.name");
       shown.add(sent);
       findings.say("mail.ok", name, { record: number });
     });

@@ -196,10 +196,10 @@ function needed(attributes, oid) {
   return attributes.get(oid);
 }
 
-/** ESSCertIDv2 (RFC 5816), or the older ESSCertID by SHA-1 (RFC 2634 5.4); where both stand, both must fit. */
+/** ESSCertIDv2 (RFC 5816); the older ESSCertID by SHA-1 (RFC 2634 5.4) may stand beside it, and must fit then. */
 async function requireBinding(attributes, certificate) {
   const bindings = [BINDING_V2, BINDING].filter((oid) => attributes.has(oid));
-  require(bindings.length, "the signature is not bound to a certificate");
+  require(bindings[0] === BINDING_V2, "the signature is not bound to a certificate by SHA-2");
   for (const oid of bindings) {
     const identifier = identifierOf(attributes.get(oid).elements().take(0x30).inner[0]);
     const hash = oid === BINDING ? "SHA-1" : HASHES[identifier.hash];
