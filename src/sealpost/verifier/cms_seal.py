@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealpost.verifier.case import Case
 from sealpost.verifier.certificates import Signatory, shown
-from sealpost.verifier.der import NotDer, octets_of, require_der
+from sealpost.verifier.der import SEAL, NotDer, octets_of, require_der
 from sealpost.verifier.report import Said
 from sealpost.verifier.seals import certificates_of
 from sealpost.verifier.tables import RULES, covers
@@ -77,7 +77,7 @@ def _require_used(truth: object, check_id: str, reason: str) -> None:
 
 def _signed_data(check_id: str, der: bytes) -> Any:
     try:
-        require_der(der)
+        require_der(der, SEAL)
     except NotDer as error:
         raise Said(f"{check_id}.malformed", reason=f"not DER: {error}") from error
     info = _cms.ContentInfo.load(der, strict=True)

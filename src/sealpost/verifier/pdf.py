@@ -12,7 +12,7 @@ from typing import Any
 
 from sealpost.verifier import cms_seal
 from sealpost.verifier.case import Case
-from sealpost.verifier.der import NotDer, length_of
+from sealpost.verifier.der import SEAL, NotDer, length_of
 from sealpost.verifier.pdf_file import Pdf, Unreadable
 from sealpost.verifier.report import Said
 from sealpost.verifier.tables import MEMBERS
@@ -52,7 +52,7 @@ def _sealed(octets: bytes) -> tuple[bytes, bytes]:
         raise _refuse("something else than a seal in the gap")
     padded = bytes.fromhex(gap[1].decode("ascii"))
     try:
-        length = length_of(padded)
+        length = length_of(padded, SEAL)
     except NotDer as error:
         raise _refuse(str(error)) from error
     if padded[length:].strip(b"\0"):

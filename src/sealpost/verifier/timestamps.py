@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from sealpost.verifier.der import octets_of
+from sealpost.verifier.der import STAMP, NotDer, extent_of, octets_of, require_der
 
 # asn1crypto has no types: read through Any.
 _cms: Any = cms
@@ -43,8 +43,6 @@ _MALFORMED = (  # what asn1crypto and cryptography raise on hostile octets
     x509.InvalidVersion,
     x509.DuplicateExtension,
 )
-_SEQUENCE, _SET = 0x10, 0x11
-_DEPTH = 32
 
 
 class BadToken(ValueError):
@@ -94,10 +92,10 @@ def check_token(
         BadToken: with the reason.
     """
     try:
-        _require_der(token)
+        require_der(token, STAMP)
         signed = _signed_data(token)
         content: bytes = signed["encap_content_info"]["content"].contents
-        _require_der(content)
+        require_der(content, STAMP)
         info: Any = _tsp.TSTInfo.load(content, strict=True)
         at = _said(info, octets, nonce, policy)
         certificates = [_loaded(one.chosen) for one in signed["certificates"]]
@@ -106,6 +104,8 @@ def check_token(
         anchor = _anchor(certificate, certificates, roots, at) if roots else None
     except BadToken:
         raise
+    except NotDer as error:
+        raise BadToken(str(error)) from error
     except _MALFORMED as error:
         raise BadToken(f"not a well-formed time token: {error}") from error
     subject = certificate.subject.rfc4514_string()
@@ -115,56 +115,6 @@ def check_token(
 def _require(truth: object, why: str) -> None:
     if not truth:
         raise BadToken(why)
-
-
-def _require_der(octets: bytes) -> None:
-    """One DER value and nothing after it, as far as the shape goes: definite shortest lengths, canonical primitives."""
-    _require(_end(octets, 0, len(octets), 0) == len(octets), "octets follow the time token")
-
-
-def _end(octets: bytes, at: int, limit: int, depth: int) -> int:
-    _require(depth < _DEPTH and at + 2 <= limit, "DER nested too deep or cut short")
-    tag = octets[at]
-    _require(tag & 0x1F != 0x1F, "DER with a long tag")
-    start, end = _extent(octets, at + 1, limit)
-    is_constructed = bool(tag & 0x20)
-    if tag < 0x40:
-        _require(is_constructed == (tag & 0x1F in {_SEQUENCE, _SET}), "BER where DER is due")
-        _require(is_constructed or _is_canonical(tag, octets[start:end]), "a value that is not in DER form")
-    while is_constructed and start < end:
-        start = _end(octets, start, end, depth + 1)
-    return end
-
-
-def _extent(octets: bytes, at: int, limit: int) -> tuple[int, int]:
-    first, start = octets[at], at + 1
-    if first < 0x80:
-        length = first
-    else:
-        start += first & 0x7F
-        length = int.from_bytes(octets[at + 1 : start])
-        shortest = max(1, (length.bit_length() + 7) // 8)
-        _require(length >= 0x80 and start - at - 1 == shortest, "a length that is not in DER form")
-    _require(start + length <= limit, "a length beyond the end")
-    return start, start + length
-
-
-def _is_canonical(tag: int, content: bytes) -> bool:
-    if tag == 0x01:
-        return content in {b"\x00", b"\xff"}
-    if tag in {0x02, 0x0A}:
-        padded = len(content) > 1 and content[0] in {0x00, 0xFF} and content[0] >> 7 == content[1] >> 7
-        return bool(content) and not padded
-    if tag == 0x18:
-        return _is_time(content)
-    return not content if tag == 0x05 else True
-
-
-def _is_time(content: bytes) -> bool:
-    """``YYYYMMDDhhmmss[.f…]Z`` without trailing zeros (RFC 3161 2.4.2)."""
-    whole, point, fraction = content[:-1].partition(b".")
-    digits = len(whole) == 14 and whole.isdigit()
-    return content[-1:] == b"Z" and digits and (not point or (fraction.isdigit() and not fraction.endswith(b"0")))
 
 
 def _signed_data(token: bytes) -> Any:
@@ -184,7 +134,7 @@ def _signed_data(token: bytes) -> Any:
 
 def _content_info(token: bytes) -> Any:
     """Tells a bare token from an answer by the first element: an identifier, or the status."""
-    start, _ = _extent(token, 1, len(token))
+    start, _ = extent_of(token, 1, len(token))
     if token[start : start + 1] == b"\x06":
         return _cms.ContentInfo.load(token, strict=True)
     answer: Any = _tsp.TimeStampResp.load(token, strict=True)

@@ -23,7 +23,8 @@ from sealpost.seal.certificate.certificate import certificate
 from sealpost.seal.certificate.pades import sealed
 from sealpost.seal.signer import SigningFailed
 from sealpost.seal.timestamps.token import TimestampUnavailable
-from sealpost.verifier.timestamps import _require_der, check_token
+from sealpost.verifier.der import STAMP, require_der
+from sealpost.verifier.timestamps import check_token
 from sealpost.verifier.trust import trust_of
 from sealpost.verifier.verify import verify
 from tests.mail.test_dane import LEAF
@@ -103,7 +104,7 @@ def test_the_manifest_lists_every_file_once(bundle: bytes) -> None:
 def test_the_signature_holds_only_what_is_used(bundle: bytes, alices: Office) -> None:
     with zipfile.ZipFile(io.BytesIO(bundle)) as found:
         octets = found.read("META-INF/signature001.p7s")
-    _require_der(octets)
+    require_der(octets, STAMP)
     signed = _cms.ContentInfo.load(octets, strict=True)["content"]
     (signer,) = signed["signer_infos"]
     assert [one.dump() for one in signed["certificates"]] == list(alices.keys.signer("pdf-seal").certificates)

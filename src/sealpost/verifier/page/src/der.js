@@ -5,18 +5,24 @@ import { compare, equal, latin1 } from "./octets.js";
 const SEQUENCE = 0x10;
 const SET = 0x11;
 const DEPTH = 32;
+const LARGEST = 256 << 10; // octets; a seal with a chain and a time token has a tenth
 const TIMES = { 0x17: 13, 0x18: 15 };
 
 /** One DER value and nothing after it; `rules` are those of seals, or of time tokens (`STAMP`). */
-export function requireDer(octets, rules = SEAL) {
+export function requireDer(octets, rules = SEAL, most = LARGEST) {
+  require(octets.length <= most, "longer than it may be");
   require(endOf(octets, 0, octets.length, 0, rules) === octets.length, "octets follow");
 }
 
 /** Octets of the DER value at the beginning. */
-export const lengthOf = (octets) => endOf(octets, 0, octets.length, 0, SEAL);
+export function lengthOf(octets) {
+  require(octets.length >= 2, "nested too deep or cut short");
+  require(extentOf(octets, 1, octets.length)[1] <= LARGEST, "longer than it may be");
+  return endOf(octets, 0, octets.length, 0, SEAL);
+}
 
 const SEAL = { zero: false, sets: true, canonical: isCanonicalInSeal };
-/** What `timestamps.py` asks of a time token: fractions of seconds, and no order of sets outside of attributes. */
+/** What a time token may be, as real authorities write it: fractions of seconds, and no order of sets outside of attributes. */
 export const STAMP = { zero: true, sets: false, canonical: isCanonicalInToken };
 
 function endOf(octets, at, limit, depth, rules) {

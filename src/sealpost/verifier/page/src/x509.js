@@ -22,6 +22,7 @@ export const OIDS = {
   ocspSigning: "1.3.6.1.5.5.7.3.9",
   anyPurpose: "2.5.29.37.0",
 };
+const LARGEST_LIST = 8 << 20;
 const SHORT = {
   "2.5.4.3": "CN", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.6": "C", "2.5.4.9": "STREET",
   "0.9.2342.19200300.100.1.25": "DC", "0.9.2342.19200300.100.1.1": "UID",
@@ -228,7 +229,7 @@ export function purposesOf(certificate) {
 /** A list of revoked certificates: who gave it, and when each number was revoked. */
 export class RevocationList {
   constructor(der) {
-    requireDer(der, STAMP);
+    requireDer(der, STAMP, LARGEST_LIST);
     const outer = new Value(der).elements();
     this.tbs = outer.take(0x30);
     this.algorithm = outer.take(0x30);
