@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
@@ -19,6 +20,14 @@ SYSTEM_FOLDER = Path("/var/lib/sealpost")
 _BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]{2,39}\])(?::[0-9]{1,5})?")
 # It stands in headers of every mail: no controls, no separators of lines, nothing that turns the direction of reading.
 _SERVICE_NAME = re.compile("[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{1,100}")
+# Words by which services with a legal status are known, in the languages of the service: French law fines others that
+# use "lettre recommandée électronique" or a confusing name (contract 8.1). Refused in the noun; `doctor` tells of all.
+_STATUS = re.compile(
+    r"\b(?:qualifi|gekwalific|certifi|gecertific|zertifi|recommand|einschreib|lrar\b|lre\b|eidas|\w*zustell|rechtsg"
+    r"|rechtsv|juridi)"
+)
+_DOUBTFUL = re.compile(r"\b(?:registered|aangetekend|eingeschrieben|enregistr|legal)")
+LONGEST_NOUN = 60
 _OUR_NAME = re.compile(r"[A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f.:IPv]{1,60}\]")
 _DOMAIN = re.compile(r"(?=.{4,200}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 
@@ -67,6 +76,10 @@ class Settings:
     inbound_key: str = _setting("", "PEM file with its key")
     gateway: str = _setting("", "domain of gateway addresses, bob@example.com.CUSTOMER.DOMAIN; empty: no gateway")
     service_name: str = _setting("Sealpost", "name on pages and mails")
+    noun_nl: str = _setting("", "what a message is called on Dutch pages and mails; empty: E-mail met vastlegging")
+    noun_en: str = _setting("", "the same in English; empty: Recorded e-mail")
+    noun_de: str = _setting("", "the same in German; empty: Dokumentierte E-Mail")
+    noun_fr: str = _setting("", "the same in French; empty: E-mail documenté")
     legal_name: str = _setting("", "legal name of the operator, as evidence states it")
     legal_id: str = _setting("", "its identifier, as NTRNL-12345678")
     environment: str = _setting("live", "live or test; stands in every record")
@@ -88,6 +101,18 @@ class Settings:
     max_decoded: int = _setting(25_000_000, "decoded octets of a message at most")
     quota: int = _setting(60_000, "API calls of a client in each interval at most; a client may have its own number")
     quota_unit: str = _setting("hour", "the interval: minute, hour or day, of UTC")
+
+    @property
+    def nouns(self) -> dict[str, str]:
+        """What a message is called, per language, where the operator said so."""
+        nouns = {"nl": self.noun_nl, "en": self.noun_en, "de": self.noun_de, "fr": self.noun_fr}
+        return {language: noun for language, noun in nouns.items() if noun}
+
+    @property
+    def doubtful_names(self) -> list[str]:
+        """Variables whose value may be taken for a legal status in some country; allowed, but `doctor` says so."""
+        names = ("service_name", "noun_nl", "noun_en", "noun_de", "noun_fr")
+        return [f"SEALPOST_{name.upper()}" for name in names if any(promises(getattr(self, name)))]
 
     @property
     def content(self) -> Path:
@@ -153,6 +178,7 @@ def _check_mail(settings: Settings) -> None:
         if not _is_address(resolver.strip()):
             raise SettingsError("SEALPOST_DNS must be addresses of resolvers, with a comma between them")
     _check_names(settings)
+    _check_nouns(settings)
     if bool(settings.inbound_certificate) != bool(settings.inbound_key):
         raise SettingsError("SEALPOST_INBOUND_CERTIFICATE and SEALPOST_INBOUND_KEY belong together")
     if settings.gateway and not settings.inbound_certificate:
@@ -177,6 +203,22 @@ def _check_names(settings: Settings) -> None:
             "SEALPOST_GATEWAY must be another domain than SEALPOST_MAIL_DOMAIN, to which bounces and replies come: "
             f"such as gateway.{settings.gateway}"
         )
+
+
+def _check_nouns(settings: Settings) -> None:
+    for language, noun in settings.nouns.items():
+        variable = f"SEALPOST_NOUN_{language.upper()}"
+        if not _SERVICE_NAME.fullmatch(noun) or len(noun) > LONGEST_NOUN or noun != noun.strip() or "=?" in noun:
+            raise SettingsError(f"{variable} must be one line of 1 to {LONGEST_NOUN} characters")
+        if promises(noun)[0]:
+            raise SettingsError(f"{variable} must not promise the legal status of a qualified or a postal service")
+
+
+def promises(name: str) -> tuple[bool, bool]:
+    """Whether a name promises a legal status, and whether somebody may take it for that; accents and case are alike."""
+    letters = unicodedata.normalize("NFKD", name).casefold()
+    plain = "".join(letter for letter in letters if unicodedata.category(letter) not in {"Mn", "Cf"})
+    return _STATUS.search(plain) is not None, _DOUBTFUL.search(plain) is not None
 
 
 def _is_address(text: str) -> bool:

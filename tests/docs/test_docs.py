@@ -21,7 +21,7 @@ from sealpost.cli import demo
 from sealpost.cli.main import app as command_line
 from sealpost.domain.status import SHOWN_AS, TABLE, Status
 from sealpost.settings import Settings
-from sealpost.text.statuses import status_text
+from sealpost.text.statuses import vendor_text
 from sealpost.usecases.reads.notices import CHOICES, HAPPENING, notices
 from sealpost.usecases.service import Face
 from tests.world import World
@@ -133,7 +133,7 @@ def test_no_address_is_listed_that_is_not_there() -> None:
 
 @pytest.mark.parametrize("status", TABLE, ids=lambda status: status.name)
 def test_words_of_statuses(status: Status) -> None:
-    words = [status_text(status.name, language) for language in ("nl", "en", "de", "fr")]
+    words = [vendor_text(status.name, language) for language in ("nl", "en", "de", "fr")]
     assert f"\n| {status.code} | `{status.name}` | {' | '.join(words)} |\n" in TEXTS[ROOT / "docs" / "statuses.md"]
 
 

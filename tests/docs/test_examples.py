@@ -44,8 +44,8 @@ PRINTED = {
     "api/ticket-xml.md": r"10\n20\n30\n",
     "api/tickets-xml.md": rf"(?:{TICKET} 30\n){{2}}",
     "api/openapi.md": r"(?:\w+\n){6}",
-    "quick-start.md": rf"(?:{TICKET} \S+Z 30 Announcement accepted by mail server\n){{2}}",
-    "moving.md": rf"2026-118 {TICKET} open \d{{4}}-\S+ \S+ Aankondiging geaccepteerd door mailserver\n",
+    "quick-start.md": rf"(?:{TICKET} \S+Z 30 Announcement accepted by (?:mail|relay) server\n){{2}}",
+    "moving.md": rf"2026-118 {TICKET} open \d{{4}}-\S+ \S+ Aankondiging geaccepteerd door (?:mail|relay)server\n",
 }
 PATIENCE = 60
 

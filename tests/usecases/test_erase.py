@@ -226,7 +226,7 @@ async def test_who_wants_to_know_is_told(world: World) -> None:
     await erase(world.service)
     await world.work_off()
     notice = text_of(world.mailbox.to("alice@example.org")[-1])
-    assert "De inhoud van uw aangetekende mail aan bob@example.com is" in notice
+    assert "De inhoud van uw bericht aan bob@example.com is" in notice
 
 
 class FaultyErasures(ErasureList):

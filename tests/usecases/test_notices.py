@@ -33,8 +33,8 @@ async def test_the_last_notice_tells_the_whole_story(world: World) -> None:
     await world.work_off()
     notice = text_of(world.mailbox.to("alice@example.org")[-1])
     told = [
-        "Aangetekende mail ontvangen", "Aankondiging aangeboden", "Aankondiging geaccepteerd door relayserver",
-        "Geaccepteerd door ontvanger", "Aangetekende mail aangeboden", "Aangetekende mail geaccepteerd door relayserver",
+        "Aangenomen ter verzending", "Aankondiging aangeboden", "Aankondiging geaccepteerd door relayserver",
+        "Geaccepteerd door ontvanger", "Inhoud aangeboden", "Inhoud geaccepteerd door relayserver",
     ]  # fmt: skip
     places = [notice.rindex(words) for words in told]
     assert places == sorted(places)

@@ -21,7 +21,7 @@ from tests.world import ACT, World, parsed, text_of
 
 POST = "post@sealpost.example"
 KEEP = timedelta(days=30)
-HEADING = "Er is gereageerd op uw aangetekende mail"
+HEADING = "Er is gereageerd op uw bericht"
 
 
 async def reply(world: World, text: str = "What is this?", mail_from: str = "bob@example.com") -> None:
@@ -66,7 +66,7 @@ async def test_the_sender_reads_it(world: World) -> None:
     before = await world.kinds(token)
     await world.work_off()
     [mail] = passed_on(world)
-    assert mail["subject"] == "Reactie op uw aangetekende mail: Notice of default"
+    assert mail["subject"] == "Reactie op uw bericht: Notice of default"
     assert mail["reply-to"].addresses[0].addr_spec == "bob@example.com"
     assert mail["from"].addresses[0].addr_spec == POST
     assert mail["auto-submitted"] == "auto-generated"

@@ -36,7 +36,7 @@ from tests.mail.test_bounces import mail as corpus
 from tests.world import ACT, World, parsed, text_of
 
 THERE = Conversation("192.0.2.25", "mx.example.com")
-FAILURE = "De aankondiging kon niet worden bezorgd bij bob@example.com."
+FAILURE = "De aankondiging kon niet bij bob@example.com worden afgeleverd."
 TAKEN, LATER, UNKNOWN = "250 2.0.0 Taken", "451 4.3.0", "550 5.1.1"
 OK, TOO_LARGE = "250 2.1.5 Ok", "552 5.3.4 The mail is too large for what could come back here"
 

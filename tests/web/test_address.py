@@ -31,7 +31,7 @@ async def test_it_says_who_asks_and_what_it_means(world: World, site: httpx2.Asy
     page = await site.get(path, params={"lang": "en"})
     assert page.status_code == 200
     words = " ".join(re.sub(r"<[^>]*>", " ", page.text).split())
-    assert f"Alice Incasso N.V. asks to send registered e-mails with {DESK} as the sender." in words
+    assert f"Alice Incasso N.V. asks to send messages with {DESK} as the sender." in words
     assert "If you confirm" in words
     assert "the organisation cannot use this address" in words
     (form,) = re.findall(r"<form.*?</form>", page.text, re.DOTALL)

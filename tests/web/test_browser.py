@@ -112,17 +112,17 @@ async def test_accepting_by_keyboard_without_scripts(quiet_site: Site, chromium:
     mail = await mailed(quiet_site)
     async with watched(chromium, quiet_site, java_script_enabled=False, **PHONE) as page:
         await page.goto(mail.link)
-        await seen(page, 200, "A registered e-mail for you")
+        await seen(page, 200, "Recorded e-mail for you")
         assert page.url == f"{quiet_site.base_url}/pickup/{mail.token}", "no secret in the address"
         await tab_to(page, "#accept")
         await page.keyboard.press("Space")
         await tab_to(page, "main button")
         await press_enter(page)
-        await seen(page, 200, "Accept this registered e-mail?")
+        await seen(page, 200, "Accept this message?")
         assert "accepted" not in await quiet_site.world.kinds(mail.token)
         await tab_to(page, "#confirm")
         await press_enter(page)
-        await seen(page, 200, "You have accepted this registered e-mail")
+        await seen(page, 200, "You have accepted this message")
         await quiet_site.world.work_off()
         await page.reload()
         assert "It was delivered to bob@example.com" in await page.inner_text("main")
@@ -142,12 +142,12 @@ async def test_refusing_by_keyboard_without_scripts(quiet_site: Site, chromium: 
         await page.keyboard.press("ArrowDown")
         await tab_to(page, "main button")
         await press_enter(page)
-        await seen(page, 200, "Refuse this registered e-mail?")
+        await seen(page, 200, "Refuse this message?")
         await tab_to(page, "#reason")
         await page.keyboard.type("Not mine.\nAsk Bob <bob@example.com>.")
         await tab_to(page, "#confirm")
         await press_enter(page)
-        await seen(page, 200, "You have refused this registered e-mail")
+        await seen(page, 200, "You have refused this message")
         assert await page.inner_text(".words") == "Not mine.\nAsk Bob <bob@example.com>."
         assert await page.locator("main form").count() == 1, "nothing left to decide; the evidence alone"
     assert (await quiet_site.world.kinds(mail.token)).count("refused") == 1
@@ -158,7 +158,7 @@ async def test_continuing_without_a_choice_is_explained(quiet_site: Site, chromi
     async with watched(chromium, quiet_site, **PHONE) as page:
         await page.goto(mail.link)
         await press(page, "main button")
-        await seen(page, 400, "A registered e-mail for you")
+        await seen(page, 400, "Recorded e-mail for you")
         assert await page.locator("[role=alert]").evaluate("e => e === document.activeElement")
         await page.click("[role=alert] a")
         assert await page.locator("#accept").evaluate("e => e === document.activeElement && !e.checked")
@@ -175,7 +175,7 @@ async def withdraw(mail: Mailed, chromium: Any) -> None:
         await press(page, f"a[href*='{mail.token}']")
         await seen(page, 200, "Notice of default")
         await press(page, "main form[action*='/withdraw'] button")
-        await seen(page, 200, "Deze aangetekende mail intrekken?")
+        await seen(page, 200, "Dit bericht intrekken?")
         assert "withdrawn" not in await mail.site.world.kinds(mail.token)
         await press(page, "main form[action*='/withdraw'] button")
         await seen(page, 200, "Notice of default")
@@ -195,8 +195,8 @@ async def decide_elsewhere(mail: Mailed, chromium: Any) -> None:
     ("change", "status", "heading"),
     [
         (expire, 410, "The collection term is over"),
-        (withdraw, 409, "The sender has withdrawn this registered e-mail"),
-        (decide_elsewhere, 409, "You have refused this registered e-mail"),
+        (withdraw, 409, "The sender has withdrawn this message"),
+        (decide_elsewhere, 409, "You have refused this message"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -230,7 +230,7 @@ async def site_of_its_own(dsn: str, tmp_path: Any) -> AsyncGenerator[Site]:
     [
         ("/p/" + "x" * 43, "This link does not work"),
         ("/p/short", "This link does not work"),
-        ("/pickup/K." + "x" * 22, "Open the link in your e-mail again"),
+        ("/pickup/K." + "x" * 22, "This page opens through the link in your e-mail"),
         ("/activate/" + "x" * 43, "This link does not work"),
         ("/pickup/a/b/c", "Page not found"),
     ],

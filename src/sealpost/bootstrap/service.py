@@ -79,7 +79,7 @@ async def opened(
             content_vault=_vault(rings, "content"),
             mail_vault=_vault(rings, "mail"),
             spool_folder=settings.spool,
-            composer=Composer(service_name=settings.service_name, demo=demo),
+            composer=Composer(service_name=settings.service_name, demo=demo, nouns=settings.nouns),
             transport=transport,
             ways=await ways_of(settings, clock, pool, _vault(rings, "mail"), stack),
             issuer=issuer,
@@ -149,4 +149,5 @@ def _face(settings: Settings, *, demo: bool) -> Face:
         demo=demo,
         service_name=settings.service_name,
         mail_domain=settings.mail_domain,
+        nouns=settings.nouns,
     )

@@ -33,7 +33,7 @@ def verify(context: typer.Context) -> None:
 
 
 app = typer.Typer(
-    help="Sealpost: registered e-mail with evidence that anyone can verify.",
+    help="Sealpost: e-mail whose sending, offer and decision are recorded, with evidence that anyone can verify.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -157,7 +157,7 @@ def _banner(base: str, credentials: Credentials, example: Path) -> str:
   API client   {credentials.client_id}  /  {credentials.client_secret}
   Web service  {credentials.web_service_user}  /  {credentials.web_service_password}
 
-  Send a registered e-mail with a real PDF (paste this):
+  Send a message with a real PDF (paste this):
 
   curl -sS {base}/webservice/mailsender/send \\
     -u '{credentials.web_service_user}:{credentials.web_service_password}' -H 'Content-Type: application/json' \\

@@ -1,4 +1,4 @@
-"""``sealpost doctor``: database, content folder, keys, evidence, clock and SMTP route, one line each; exit code 1 if one fails."""
+"""``sealpost doctor``: database, content folder, keys, evidence, clock, SMTP route and names, one line each; exit code 1 if one fails."""
 
 from __future__ import annotations
 
@@ -90,6 +90,14 @@ async def smtp(settings: Settings) -> str:
     return f"{where} greets: {greeting.decode('ascii', 'replace').strip()[:80]}"
 
 
+async def names(settings: Settings) -> str:
+    """What the service and its messages are called promises no legal status."""
+    doubtful = settings.doubtful_names
+    if not doubtful:
+        return "no name that promises a legal status"
+    return f"{', '.join(doubtful)} may be taken for a legal status; in France that is fined (docs/settings.md)"
+
+
 CHECKS: dict[str, Check] = {
     "database": database,
     "content": content,
@@ -97,6 +105,7 @@ CHECKS: dict[str, Check] = {
     "evidence": evidence,
     "clock": clock,
     "smtp": smtp,
+    "names": names,
 }
 
 

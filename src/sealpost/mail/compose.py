@@ -5,9 +5,11 @@ compiled from MJML beforehand (``script/mjml``). Nothing in them is loaded from 
 genuine, and an announcement never holds content.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -25,8 +27,9 @@ from sealpost.mail.views import (
 )
 from sealpost.text.catalogue import Translator, marked, translator
 from sealpost.text.dates import long_datetime
+from sealpost.text.nouns import noun
 from sealpost.text.sizes import size_text
-from sealpost.text.sources import BOUNCE, RELAY, source_note
+from sealpost.text.sources import BOUNCE, DOWNLOAD, RELAY, source_note
 from sealpost.text.statuses import status_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -41,36 +44,39 @@ NOTICES = {
         "The announcement to %(recipient)s is delayed: the mail server has not accepted it yet."
     ),
     "announcement_failed": marked("The announcement could not be delivered to %(recipient)s."),
-    "announcement_opened": marked("Somebody used the page of your registered e-mail to %(recipient)s."),
+    "announcement_opened": marked("Somebody used the page of your message to %(recipient)s."),
     "recipient_identified": marked("%(recipient)s was identified."),
     "identification_failed": marked("%(recipient)s could not be identified."),
-    "accepted": marked("%(recipient)s accepted your registered e-mail."),
-    "signed": marked("%(recipient)s signed for your registered e-mail."),
-    "refused": marked("%(recipient)s refused your registered e-mail."),
-    "expired": marked("%(recipient)s neither accepted nor refused your registered e-mail within the term."),
-    "content_offered": marked("Your registered e-mail was offered to the mail server of %(recipient)s."),
+    "accepted": marked("%(recipient)s accepted your message."),
+    "signed": marked("%(recipient)s signed for your message."),
+    "refused": marked("%(recipient)s refused your message."),
+    "expired": marked("%(recipient)s neither accepted nor refused your message within the collection period."),
+    "content_offered": marked("The contents of your message were offered to the mail server of %(recipient)s."),
     "content_delayed": marked(
-        "Delivery of the contents of your registered e-mail to %(recipient)s is not certain yet."
+        "The contents of your message to %(recipient)s are delayed: it is not certain yet that a mail server has accepted them."
     ),
-    "content_delivered": marked("The contents of your registered e-mail were delivered to %(recipient)s."),
-    "content_failed": marked("The contents of your registered e-mail could not be delivered to %(recipient)s by mail."),
-    "withdrawn": marked("Your registered e-mail to %(recipient)s was withdrawn before a decision."),
+    "content_delivered": marked("The mail server of %(recipient)s accepted the contents of your message."),
+    "content_failed": marked("The contents of your message could not be delivered to %(recipient)s by mail."),
+    "withdrawn": marked("Your message to %(recipient)s was withdrawn before a decision."),
     "reminder_offered": marked("The reminder was offered to the mail server of %(recipient)s."),
     "reminder_accepted": marked("The mail server of %(recipient)s accepted the reminder."),
     "reminder_failed": marked("The reminder could not be delivered to %(recipient)s."),
-    "content_erased": marked("The contents of your registered e-mail to %(recipient)s were erased from this service."),
+    "content_erased": marked("The contents of your message to %(recipient)s were erased from this service."),
 }
 """What a notice says, for every status but the first, which the confirmation is about (contract, sections 6 and 9)."""
 SOURCED_NOTICES = {
     RELAY: {
         "announcement_offered": marked("The announcement to %(recipient)s was offered to a relay server."),
         "announcement_accepted": marked("A relay server accepted the announcement to %(recipient)s, to pass it on."),
-        "content_offered": marked("Your registered e-mail to %(recipient)s was offered to a relay server."),
+        "content_offered": marked("The contents of your message to %(recipient)s were offered to a relay server."),
         "content_delivered": marked(
-            "A relay server accepted the contents of your registered e-mail to %(recipient)s, to pass them on."
+            "A relay server accepted the contents of your message to %(recipient)s, to pass them on."
         ),
         "reminder_offered": marked("The reminder to %(recipient)s was offered to a relay server."),
         "reminder_accepted": marked("A relay server accepted the reminder to %(recipient)s, to pass it on."),
+    },
+    DOWNLOAD: {
+        "content_delivered": marked("Somebody with the link downloaded the contents of your message to %(recipient)s."),
     },
     BOUNCE: {
         "announcement_accepted": marked("The announcement was delivered to %(recipient)s."),
@@ -92,58 +98,63 @@ class Composed:
 class Composer:
     """Writes the mails of one deployment."""
 
-    def __init__(self, *, service_name: str, demo: bool) -> None:
+    def __init__(self, *, service_name: str, demo: bool, nouns: Mapping[str, str] = MappingProxyType({})) -> None:
         """Reads nothing yet; templates are read once, at their first use.
 
         Args:
             service_name: who sends, in the last line of each mail.
             demo: each mail says clearly that it has no legal value.
+            nouns: what the operator calls a message, per language.
         """
+        self._nouns = nouns
         self._shown = {"service_name": service_name, "demo": demo}
 
     def announcement(self, view: AnnouncementView) -> Composed:
         """The announcement, or the reminder of it (contract 8.1)."""
         gettext = translator(view.language).gettext
         if view.reminder:
-            heading = gettext("A registered e-mail is still waiting for you")
+            heading = gettext("A message is still waiting for you")
             bare, full = (
-                gettext("Reminder: registered e-mail from %(name)s"),
-                gettext("Reminder: registered e-mail from %(name)s: %(subject)s"),
+                gettext("Reminder: %(noun)s from %(name)s"),
+                gettext("Reminder: %(noun)s from %(name)s: %(subject)s"),
             )
         else:
-            heading = gettext("A registered e-mail for you")
+            heading = gettext("%(noun)s for you") % {"noun": self._noun(view)}
             bare, full = (
-                gettext("Registered e-mail from %(name)s"),
-                gettext("Registered e-mail from %(name)s: %(subject)s"),
+                gettext("%(noun)s from %(name)s"),
+                gettext("%(noun)s from %(name)s: %(subject)s"),
             )
-        subject = (full if view.subject else bare) % {"name": view.sender_name, "subject": view.subject}
-        lead = gettext("%(name)s (%(email)s) sends you a registered e-mail: the digital form of a registered letter.")
+        about = {"noun": self._noun(view), "name": view.sender_name, "subject": view.subject}
+        subject = (full if view.subject else bare) % about
+        lead = gettext(
+            "%(name)s (%(email)s) sends you a message. It is recorded when it was sent and offered to you, and what you decide."
+        )
         return self._composed("announcement", view, subject, heading, lead % _sender(view))
 
     def content(self, view: ContentView) -> Composed:
         """The registered e-mail itself, after acceptance (contract 8.3); the caller attaches the files."""
         gettext = translator(view.language).gettext
-        heading = gettext("Your registered e-mail")
-        lead = gettext("%(name)s (%(email)s) sent you this registered e-mail, and you accepted it.")
-        subject = gettext("Registered e-mail: %(subject)s") % {"subject": view.subject}
+        heading = gettext("Your message")
+        lead = gettext("%(name)s (%(email)s) sent you this message, and you accepted it.")
+        subject = gettext("%(noun)s: %(subject)s") % {"noun": self._noun(view), "subject": view.subject}
         return self._composed("content", view, subject, heading, lead % _sender(view))
 
     def too_large(self, view: TooLargeView) -> Composed:
         """A link instead of the content that the recipient's server found too large (contract 8.3)."""
         gettext = translator(view.language).gettext
-        heading = gettext("Your registered e-mail is ready to download")
-        lead = gettext("You accepted a registered e-mail from %(name)s (%(email)s). It is too large for your mailbox.")
-        subject = gettext("Download your registered e-mail: %(subject)s") % {"subject": view.subject}
+        heading = gettext("Your message is ready to download")
+        lead = gettext("You accepted a message from %(name)s (%(email)s). It is too large for your mailbox.")
+        subject = gettext("Download your message: %(subject)s") % {"subject": view.subject}
         return self._composed("too_large", view, subject, heading, lead % _sender(view))
 
     def confirmation(self, view: ConfirmationView) -> Composed:
         """To the sender, at once (contract 9)."""
         gettext = translator(view.language).gettext
-        heading = gettext("Your registered e-mail has been received")
+        heading = gettext("Your message was taken in for sending")
         lead = gettext("It is recorded, and the announcement goes to %(recipient)s.") % {
             "recipient": view.recipient_email
         }
-        subject = gettext("Registered e-mail received: %(subject)s") % {"subject": view.subject}
+        subject = gettext("Taken in for sending: %(subject)s") % {"subject": view.subject}
         return self._composed("confirmation", view, subject, heading, lead)
 
     def notice(self, view: NoticeView) -> Composed:
@@ -162,19 +173,19 @@ class Composer:
     def reply(self, view: ReplyView) -> Composed:
         """To the sender, what somebody answered; its own subject stays out of the header."""
         gettext = translator(view.language).gettext
-        heading = gettext("Somebody replied to your registered e-mail")
+        heading = gettext("Somebody replied to your message")
         lead = gettext(
-            "This reply came in to your registered e-mail to %(recipient)s. It is neither an acceptance nor a refusal."
+            "This reply came in to your message to %(recipient)s. It is neither an acceptance nor a refusal."
         )
-        subject = gettext("Reply to your registered e-mail: %(subject)s") % {"subject": view.subject}
+        subject = gettext("Reply to your message: %(subject)s") % {"subject": view.subject}
         return self._composed("reply", view, subject, heading, lead % {"recipient": view.recipient_email})
 
     def invitation(self, view: InvitationView) -> Composed:
         """The activation mail of a new user (contract 2)."""
         gettext = translator(view.language).gettext
         heading = gettext("Activate your access")
-        lead = gettext("%(account)s has given you access to its registered e-mail. Choose a password to start.")
-        subject = gettext("Your access to the registered e-mail of %(account)s") % {"account": view.account_name}
+        lead = gettext("%(account)s has given you access to its messages. Choose a password to start.")
+        subject = gettext("Your access to the messages of %(account)s") % {"account": view.account_name}
         return self._composed("invitation", view, subject, heading, lead % {"account": view.account_name})
 
     def address(self, view: AddressView) -> Composed:
@@ -182,9 +193,12 @@ class Composer:
         gettext = translator(view.language).gettext
         about = {"organisation": view.account_name, "email": view.email}
         heading = gettext("May this address be a sender?")
-        lead = gettext("%(organisation)s asks to send registered e-mails with %(email)s as the sender.") % about
-        subject = gettext("%(organisation)s asks to send registered e-mail from your address") % about
+        lead = gettext("%(organisation)s asks to send messages with %(email)s as the sender.") % about
+        subject = gettext("%(organisation)s asks to send messages from your address") % about
         return self._composed("address", view, subject, heading, lead)
+
+    def _noun(self, view: Any) -> str:
+        return noun(view.language, self._nouns)
 
     def _composed(self, kind: str, view: Any, subject: str, heading: str, lead: str) -> Composed:
         language: str = view.language
@@ -200,6 +214,7 @@ class Composer:
             "language": language,
             "moment": partial(long_datetime, zone=zone, language=language),
             "size": partial(size_text, language=language),
+            "noun": self._noun(view),
             "status": partial(status_text, language=language),
             "source_note": partial(source_note, language=language),
         }

@@ -107,7 +107,7 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in TAGS | DOCUMENT:
-            raise InvalidInput(self._field, f"has the element {tag[:40]}, which a registered e-mail does not take")
+            raise InvalidInput(self._field, f"has the element {tag[:40]}, which a message does not take")
         for name, value in attrs:
             self._check(tag, name, value or "")
         if tag not in DOCUMENT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from sealpost.mail.transport import Transport
 from sealpost.seal.evidence import Evidence
 from sealpost.seal.signer import Signer
 from sealpost.store.pool import Pool
+from sealpost.text.nouns import noun
 from sealpost.usecases.group import Groups
 from sealpost.usecases.quotas import Quotas
 from sealpost.usecases.readiness import Readiness
@@ -40,6 +42,7 @@ class Face:
         demo: no legal value; pages and mails say so.
         service_name: what pages and mails call it.
         mail_domain: the domain of Message-IDs, return paths and of our own From address.
+        nouns: what the operator calls a message, per language.
     """
 
     base_url: str
@@ -48,6 +51,11 @@ class Face:
     demo: bool
     service_name: str
     mail_domain: str
+    nouns: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def noun(self, language: str) -> str:
+        """What a message is called; a label, not a part of a sentence."""
+        return noun(language, self.nouns)
 
 
 @dataclass(frozen=True, slots=True)

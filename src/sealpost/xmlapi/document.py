@@ -10,7 +10,7 @@ from base64 import b64encode
 
 from sealpost.domain.canonical import instant
 from sealpost.domain.content import BODY
-from sealpost.text.statuses import status_text
+from sealpost.text.statuses import vendor_text
 from sealpost.usecases.reads.ticket import StatusLine, TicketView
 from sealpost.xmlapi.writer import attributes, element
 
@@ -76,7 +76,7 @@ def _status(line: StatusLine, view: TicketView, language: str) -> str:
     values = (
         ("statusdatumtijd", f"{line.at.astimezone(view.zone):%Y-%m-%d %H:%M:%S}"),
         ("tijdstip", instant(line.at)),
-        ("statusomschrijving", status_text(line.status.name, language)),
+        ("statusomschrijving", vendor_text(line.status.name, language, line.source)),
         ("statuscode", str(line.status.code)),
         ("statusdetail", line.detail or " "),
     )

@@ -91,7 +91,7 @@ async def test_pdf_a_3a_with_every_file_as_it_is(ticket: Ticket, alices: Office)
         with opened.open_metadata() as metadata:
             assert metadata.pdfa_status == "3A"
             assert metadata["xmp:ModifyDate"] == metadata["xmp:CreateDate"]
-            assert metadata["dc:title"] == "Certificate of registered e-mail"
+            assert metadata["dc:title"] == "Certificate about a message"
         assert "/Version" not in opened.Root  # pyHanko would say 2.0, which is not PDF/A-3
         assert "/Extensions" not in opened.Root
         assert len(opened.Root.AF) == len(files(records))  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from sealpost.text.catalogue import LANGUAGES, SOURCE, marked, translator
 
 _SUMMARY = marked(
-    "This file holds the evidence of the registered e-mail with reference %(reference)s. Start with certificate.pdf, "
+    "This file holds the evidence of the message with reference %(reference)s. Start with certificate.pdf, "
     "which says what happened and when. The other files let anyone check it without trusting the service: the command "
     "“sealpost verify” and the verifier’s page check everything at once; the commands below check parts of it with "
     "tools from others. Take the trust folder from another place than this file, for example from the service’s "
@@ -19,7 +19,7 @@ _SUMMARY = marked(
 )
 
 _TEXT = """\
-EVIDENCE OF A REGISTERED E-MAIL
+EVIDENCE OF A MESSAGE
 
 Reference: {reference}
 Made:      {made}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sealpost.domain.statement import BOUNCE, RELAY
 from sealpost.text.catalogue import marked
 
-TITLE = marked("Certificate of registered e-mail")
+TITLE = marked("Certificate about a message")
 
 # Names in the template → text.
 HEADINGS = {
@@ -40,7 +40,7 @@ HEADINGS = {
 }
 
 EVENT_TITLES = {
-    "submitted": marked("Registered e-mail received"),
+    "submitted": marked("Taken in for sending"),
     "announcement_offered": marked("Announcement offered"),
     "announcement_uncertain": marked("Announcement: outcome unknown"),
     "announcement_accepted": marked("Announcement accepted by mail server"),
@@ -50,7 +50,7 @@ EVENT_TITLES = {
     "announcement_opened": marked("Announcement viewed"),
     "accepted": marked("Accepted by recipient"),
     "refused": marked("Refused by recipient"),
-    "expired": marked("Collection term ended"),
+    "expired": marked("Collection period ended"),
     "withdrawn": marked("Withdrawn by sender"),
     "reminder_offered": marked("Reminder offered"),
     "reminder_uncertain": marked("Reminder: outcome unknown"),
@@ -58,12 +58,12 @@ EVENT_TITLES = {
     "reminder_delayed": marked("Reminder delayed"),
     "reminder_failed": marked("Reminder not delivered"),
     "reminder_delivered": marked("Reminder delivered, says a returned mail"),
-    "content_offered": marked("Registered e-mail offered"),
-    "content_uncertain": marked("Registered e-mail: outcome unknown"),
-    "content_delayed": marked("Registered e-mail delayed"),
-    "content_delivered": marked("Registered e-mail delivered"),
-    "content_failed": marked("Registered e-mail not delivered"),
-    "content_downloaded": marked("Registered e-mail downloaded"),
+    "content_offered": marked("Content offered"),
+    "content_uncertain": marked("Content: outcome unknown"),
+    "content_delayed": marked("Content delayed"),
+    "content_delivered": marked("Delivered to the recipient’s mail server"),
+    "content_failed": marked("Content not delivered"),
+    "content_downloaded": marked("Downloaded by recipient"),
     "content_erased": marked("Content erased"),
 }
 
@@ -71,12 +71,12 @@ SOURCED_TITLES = {
     RELAY: {
         "announcement_accepted": marked("Announcement accepted by relay server"),
         "reminder_accepted": marked("Reminder accepted by relay server"),
-        "content_delivered": marked("Registered e-mail accepted by relay server"),
+        "content_delivered": marked("Content accepted by relay server"),
     },
     BOUNCE: {
         "announcement_failed": marked("Announcement not delivered, says a returned mail"),
         "reminder_failed": marked("Reminder not delivered, says a returned mail"),
-        "content_failed": marked("Registered e-mail not delivered, says a returned mail"),
+        "content_failed": marked("Content not delivered, says a returned mail"),
     },
 }
 """Titles where it is not the word of the recipient's mail server (`text.sources`)."""
@@ -139,13 +139,9 @@ PROVES_RELAYED = marked(
     "The relay server %(server)s took over the announcement for %(recipient)s on %(time)s. Its answer is quoted literally."
 )
 PROVES_KNEW = marked("Somebody with the link that was sent to %(recipient)s used the service’s page on %(time)s.")
-PROVES_ACCEPTED = marked(
-    "Somebody with the link that was sent to %(recipient)s accepted the registered e-mail on %(time)s."
-)
-PROVES_REFUSED = marked(
-    "Somebody with the link that was sent to %(recipient)s refused the registered e-mail on %(time)s."
-)
-PROVES_EXPIRED = marked("It was neither accepted nor refused within the term, which ended on %(time)s.")
+PROVES_ACCEPTED = marked("Somebody with the link that was sent to %(recipient)s accepted the message on %(time)s.")
+PROVES_REFUSED = marked("Somebody with the link that was sent to %(recipient)s refused the message on %(time)s.")
+PROVES_EXPIRED = marked("It was neither accepted nor refused within the collection period, which ended on %(time)s.")
 PROVES_WITHDRAWN = marked("The sender withdrew it on %(time)s, before a decision.")
 PROVES_RECORDS = marked(
     "No record was changed after it was sealed, and none before the last is missing (records: %(count)s)."

@@ -16,6 +16,7 @@ from sealpost.domain.status import Status, status_of
 from sealpost.domain.ticket import Decision
 from sealpost.mail.incoming import clean_lines
 from sealpost.store import records, tickets
+from sealpost.text.sources import DOWNLOAD
 from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
 
@@ -114,4 +115,5 @@ def _line(at: datetime, kind: str, members: dict[str, Any]) -> StatusLine:
     states = read_statement(members)
     host = members["Extensions"][0]["sealpost/1"].get("smtp", {}).get("host", "")
     detail = states.reply or states.recipients_words or states.why or host
-    return StatusLine(at, status_of(kind), clean_lines(detail, MOST_DETAIL), kind, states.source)
+    source = DOWNLOAD if kind == "content_downloaded" else states.source
+    return StatusLine(at, status_of(kind), clean_lines(detail, MOST_DETAIL), kind, source)
