@@ -73,7 +73,7 @@ async def test_the_sender_reads_it(world: World) -> None:
     told = words(mail)
     assert "> Wat is dit?\n> \n> Groet, <b>Bob</b>\n" in told
     for line in (
-        "Uw mail is daarmee niet geaccepteerd en niet geweigerd.",
+        "Uw bericht is daarmee niet geaccepteerd en niet geweigerd.",
         "Reactie van: bob@example.com\nDit adres is niet gecontroleerd.",
         "Ontvangen: maandag 23 november 2026 om 13:15 (Nederlandse tijd / CET)",
         "Onderwerp van de reactie: Re: it",

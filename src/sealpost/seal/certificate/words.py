@@ -19,7 +19,7 @@ HEADINGS = {
     "test_sentence": marked("Made in a test environment. It proves nothing."),
     "parties": marked("Sender and recipient"),
     "contents": marked("Contents and fingerprints"),
-    "number": marked("No."),
+    "number": marked("Number"),
     "name": marked("Name and fingerprint"),
     "type": marked("Kind of file"),
     "size": marked("Size"),
