@@ -127,6 +127,10 @@ class Settings:
         return self.keys / "evidence"
 
     @property
+    def adoptions(self) -> Path:
+        return self.keys / "adopted-records"
+
+    @property
     def logs(self) -> Path:
         return self.data / "log"
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sealpost.bootstrap.delivery import resolver
 from sealpost.bootstrap.evidence import second_source, stamper_of
+from sealpost.bootstrap.service import adoptions_of
 from sealpost.clock import SystemClock
-from sealpost.content.keys import load_or_create
+from sealpost.content.keys import load as load_keys
+from sealpost.seal.adoption_list import CLOSED, OFFERED, Listed, ListRefused
 from sealpost.seal.key_files import KeyFolder, passphrase
 from sealpost.seal.signer import Signer
 from sealpost.seal.timestamps.guard import ClockGuard
@@ -72,17 +76,42 @@ async def examine_evidence(settings: Settings, dsn: str) -> str:
     try:
         newest, said = await logs.newest(connection), await logs.said(connection)
         waiting, oldest = await logs.oldest_waiting(connection)
-        aside = await records.aside(connection)
+        damaged, bare = await records.damaged(connection), await records.hashes_without_seal(connection)
     finally:
         await connection.close()
     trouble = [f"{name}: {one.why}" for name, one in said.items() if one.why]
     if oldest is not None and oldest < datetime.now(UTC) - LATE:
         trouble.append(f"{waiting} records wait for the log since {oldest:%Y-%m-%d %H:%M}: does a worker run?")
-    if aside:
-        trouble.append(f"{aside} records were changed or added behind the service's back, and cannot be proven")
+    trouble += _bare_trouble(settings, bare)
+    if damaged:
+        trouble.append(f"{damaged} sealed records were changed behind the service's back, and cannot be proven")
     if trouble:
         raise RuntimeError("; ".join(trouble))
     return f"log {newest.name} with {newest.size} entries, {waiting} wait" if newest else "no log yet"
+
+
+def _bare_trouble(settings: Settings, bare: Sequence[Any]) -> list[str]:
+    """What is to be said of records without a seal: of an earlier release, or not this service's own."""
+    trouble = list[str]()
+    listed: Listed | None = None
+    if bare:
+        try:
+            listed = adoptions_of(settings, load_keys(settings.keys)).read()
+        except ListRefused as error:
+            trouble.append(str(error))
+    hashes = frozenset[bytes]() if listed is None or listed.state == CLOSED else listed.hashes
+    old = [row for row in bare if row["hash"] in hashes]
+    if old and listed is not None and listed.state == OFFERED:
+        first = min(row["at"] for row in old)
+        trouble.append(
+            f"{len(old)} records of an earlier release, from {first:%Y-%m-%d} on, wait: run sealpost records adopt"
+        )
+    if foreign := sum(row["aside"] and row["hash"] not in hashes for row in bare):
+        trouble.append(
+            f"{foreign} records are not this service's own: changed or added behind its back, they get no seal, and their "
+            "tickets no evidence"
+        )
+    return trouble
 
 
 def examine_keys(settings: Settings) -> str:
@@ -92,7 +121,7 @@ def examine_keys(settings: Settings) -> str:
         KeysRefused: files that are open to others or damaged.
         RuntimeError: the certificate that seals records ends soon.
     """
-    rings = load_or_create(settings.keys)
+    rings = load_keys(settings.keys)
     words = [f"{name} {ring.current}" for name, ring in sorted(rings.items())]
     if settings.evidence_keys.is_dir():
         words.append(_evidence_key(settings))

@@ -25,11 +25,13 @@ from sealpost.domain.records import Issuer
 from sealpost.mail.compose import Composer
 from sealpost.mail.return_path import ReturnPaths
 from sealpost.mail.selftest import check_parser
+from sealpost.seal.adoption_list import AdoptionList
 from sealpost.settings import Settings
 from sealpost.store import demo as demo_store
 from sealpost.store import tickets
 from sealpost.store.pool import Pool, open_pool
 from sealpost.store.workers import session_name
+from sealpost.usecases.adopt import offer
 from sealpost.usecases.group import Groups
 from sealpost.usecases.quotas import Quotas
 from sealpost.usecases.readiness import Readiness
@@ -71,7 +73,7 @@ async def opened(
         transport = await transport_of(settings, clock, dns, TlsPolicies(pool), stack)
         readiness = Readiness(pool, clock, evidence)
         stack.callback(asyncio.create_task(readiness.watch()).cancel)
-        yield Service(
+        service = Service(
             pool=pool,
             clock=clock,
             random=Buffered(os.urandom),
@@ -98,8 +100,11 @@ async def opened(
             quotas=Quotas(pool, clock, settings.quota, settings.quota_unit),
             throttle=Throttle(),
             erasures=ErasureList(settings.data / ERASURES),
+            adoptions=adoptions_of(settings, rings),
             backups_kept=timedelta(days=settings.backup_days),
         )
+        await offer(service)
+        yield service
 
 
 async def _pool(settings: Settings, dsn: str, worker: UUID, clock: Clock, stack: AsyncExitStack) -> Pool:
@@ -113,6 +118,11 @@ async def _pool(settings: Settings, dsn: str, worker: UUID, clock: Clock, stack:
 
 def _vault(rings: Mapping[str, Keyring], purpose: str) -> Vault:
     return Vault(rings[purpose].keys, rings[purpose].current, purpose.encode())
+
+
+def adoptions_of(settings: Settings, rings: Mapping[str, Keyring]) -> AdoptionList:
+    """The list of records that an upgrade adopts."""
+    return AdoptionList(settings.adoptions, _secret(rings, "adopted records"))
 
 
 def _secret(rings: Mapping[str, Keyring], purpose: str) -> bytes:

@@ -15,6 +15,7 @@ from sealpost.cli.domain import domain
 from sealpost.cli.keys import keys
 from sealpost.cli.log import log
 from sealpost.cli.migrate import migrate
+from sealpost.cli.records import records
 from sealpost.cli.restore import restore
 from sealpost.cli.serve import serve, worker
 from sealpost.cli.trust import trust
@@ -53,6 +54,7 @@ app.add_typer(client, name="client")
 app.add_typer(domain, name="domain")
 app.add_typer(keys, name="keys")
 app.add_typer(log, name="log")
+app.add_typer(records, name="records")
 app.add_typer(trust, name="trust")
 
 

@@ -39,6 +39,7 @@ from sealpost.content.erasure_list import NAME as ERASURES
 from sealpost.content.erasure_list import ErasureList, read_erasures
 from sealpost.domain.checkpoint import read_checkpoint
 from sealpost.domain.note import NoNote, read
+from sealpost.seal.adoption_list import NAME as ADOPTIONS
 from sealpost.seal.log.folder import CHECKPOINT
 from sealpost.settings import Settings, read_settings
 from sealpost.store import dump, logs
@@ -201,6 +202,8 @@ def _is_kept(source: Path, target: Path) -> bool:
     """Whether a file stands already; a segment may have grown since the backup, a checkpoint is replaced."""
     if not target.exists() or target.name == CHECKPOINT:
         return False
+    if target.name == ADOPTIONS:  # the operator may have spoken since; the list itself is made once
+        return True
     size = source.stat().st_size
     longer = target.stat().st_size != size and target.suffix != ".seg"
     if longer or _digest(source, size) != _digest(target, size):

@@ -57,6 +57,20 @@ def load_or_create(folder: Path) -> dict[str, Keyring]:
     return rings
 
 
+def load(folder: Path) -> dict[str, Keyring]:
+    """Load every key of every purpose, and make none.
+
+    Raises:
+        KeysRefused: a purpose has no key, or as `load_or_create`.
+        OSError: a file cannot be read.
+    """
+    rings = {purpose: _load(folder, purpose) for purpose in PURPOSES}
+    for purpose, keys in rings.items():
+        if not keys:
+            raise KeysRefused(f"{folder} has no {purpose} key; the first start of the service makes it")
+    return {purpose: Keyring(keys, max(keys)) for purpose, keys in rings.items()}
+
+
 def _load(folder: Path, purpose: str) -> dict[int, bytes]:
     found = [match for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)) and match[1] == purpose]
     return {int(match[2]): _read(folder / match[0]) for match in found}

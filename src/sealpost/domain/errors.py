@@ -9,6 +9,7 @@ SealpostError
 ├── Conflict            the thing's state does not allow it (any more)
 │   └── KeyBusy         the first request with an idempotency key is still running
 ├── KeyReused           an idempotency key came with another request before
+├── NoEvidence          a record of the ticket is not this service's own, or waits for the operator: asking again is no help
 ├── Unavailable         a part we need is away; nothing was taken in
 └── Fenced              another worker has taken this work over; this one may not write
 """
@@ -60,6 +61,10 @@ class KeyBusy(Conflict):
 
 class KeyReused(SealpostError):
     """An idempotency key that stands for another request."""
+
+
+class NoEvidence(SealpostError):
+    """A record of the ticket has no seal and gets none by itself; the sentence says why."""
 
 
 class Unavailable(SealpostError):

@@ -49,6 +49,8 @@ EVENTS: dict[str, str | None] = {
 }
 # Kinds of records about the installation itself, in a chain without a ticket; the events are our own.
 INSTALLATION = frozenset({"key_rotated", "restored", "log_begun"})
+# A record about the records before it: an upgrade adopted them. It says nothing of the ticket, so no status shows it.
+ADOPTED = "adopted"
 FORWARDED = frozenset({"content_delivered", "content_failed"})
 PURPOSES = ("announcement", "reminder", "content")
 """Of mails that evidence is made of."""
@@ -103,7 +105,7 @@ class Event:
     """What happened.
 
     Args:
-        kind: one of ``EVENTS`` or ``INSTALLATION``.
+        kind: one of ``EVENTS`` or ``INSTALLATION``, or ``ADOPTED``.
         at: when it happened.
         recorded_at: when this record is made.
         reasons: (code, detail) pairs, of kinds that `has_reasons` names alone; codes become URIs under the issuer's base.
@@ -193,7 +195,7 @@ def has_reasons(kind: str) -> bool:
 
 def event_uri(issuer: Issuer, kind: str) -> str:
     """The event's URI: ETSI's where it has one, else ours."""
-    name = None if kind in INSTALLATION else EVENTS[kind]
+    name = None if kind in INSTALLATION or kind == ADOPTED else EVENTS[kind]
     return EVENT + name if name else f"{issuer.base}/event#{kind}"
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from sealpost.domain.errors import Conflict
+from sealpost.domain.records import ADOPTED
 from sealpost.domain.status import status_of
 
 Decision = Literal["accepted", "refused", "expired", "withdrawn"]
@@ -24,7 +25,7 @@ AFTER_ACCEPTANCE = frozenset(
 REACHED = frozenset(f"{mail}_{fact}" for mail in ("announcement", "reminder") for fact in ("accepted", "delivered"))
 DELIVERED = frozenset({"announcement_delivered", "reminder_delivered"})
 ERASED = "content_erased"
-KINDS = FACTS | AFTER_ACCEPTANCE | set(DECISIONS) | {"submitted", "announcement_opened", ERASED}
+KINDS = FACTS | AFTER_ACCEPTANCE | set(DECISIONS) | {"submitted", "announcement_opened", ERASED, ADOPTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ def apply(state: TicketState, kind: str, at: datetime) -> TicketState:
         raise Conflict(f"{kind} on a ticket that was not accepted")
     if kind == ERASED:
         return _erase(state)
+    if kind == ADOPTED:
+        return state
     return _observe(state, kind, at)
 
 

@@ -90,6 +90,14 @@ def roots(keys: KeyFolder) -> tuple[x509.Certificate, ...]:
     return tuple(one for number in keys.numbers(ROOT) for one in keys.certificates(ROOT, number))
 
 
+def first_certified(keys: KeyFolder, purpose: str) -> datetime | None:
+    """When the first key of a purpose got its certificate from a root of ours; None: none did."""
+    ours = {one.subject for one in roots(keys)}
+    chains = [keys.certificates(purpose, number) for number in keys.numbers(purpose)]
+    made = [chain[0].not_valid_before_utc + EARLIER for chain in chains if chain and chain[0].issuer in ours]
+    return min(made, default=None)
+
+
 def revocation_lists(keys: KeyFolder, at: datetime) -> tuple[bytes, ...]:
     """A list of revoked certificates for each of our roots, with nothing in it, DER, in the order of `roots`.
 

@@ -13,6 +13,8 @@ from sealpost.domain.records import Record
 from sealpost.store.pool import Connection, Runner
 from sealpost.store.tickets import insert, insert_sql
 
+ASIDE = -1
+"""In place of a place in the log: the record was set aside."""
 INSERT = insert_sql(
     "records",
     "ticket_id:uuid seq:int kind:text evidence_id:uuid at:timestamptz octets:bytea sha256:bytea salt:bytea seal:bytea",
@@ -77,9 +79,13 @@ async def kinds_of_all(connection: Connection, ticket_ids: Sequence[UUID]) -> di
 
 
 async def of_ticket(runner: Runner, ticket_id: UUID) -> list[Any]:
-    """Rows (seq, kind, at, octets, sha256) in the order of the chain."""
+    """Rows (seq, kind, at, octets, sha256) that tell of the ticket, in the order of the chain.
+
+    One of an adoption tells of other records only.
+    """
     return await runner.fetch(
-        "select seq, kind, at, octets, sha256 from records where ticket_id = $1 order by seq", ticket_id
+        "select seq, kind, at, octets, sha256 from records where ticket_id = $1 and kind <> 'adopted' order by seq",
+        ticket_id,
     )
 
 
@@ -95,7 +101,8 @@ async def with_seals(runner: Runner, ticket_id: UUID) -> list[Any]:
 async def of_tickets(runner: Runner, ticket_ids: Sequence[UUID]) -> dict[UUID, list[Any]]:
     """The same rows for many tickets, by ticket."""
     rows = await runner.fetch(
-        """select ticket_id, seq, kind, at, octets from records where ticket_id = any($1) order by ticket_id, seq""",
+        """select ticket_id, seq, kind, at, octets from records where ticket_id = any($1) and kind <> 'adopted'
+           order by ticket_id, seq""",
         list(ticket_ids),
     )
     return {ticket_id: list(its) for ticket_id, its in groupby(rows, key=itemgetter("ticket_id"))}
@@ -139,9 +146,54 @@ async def keep_stamped(runner: Runner, row: Any, seal: bytes, at: datetime) -> N
     )  # fmt: skip
 
 
-async def aside(runner: Runner) -> int:
-    """How many records were set aside."""
-    return await runner.fetchval("select count(*) from records where log_index = -1")
+async def without_seal(runner: Runner, after: UUID | None, limit: int) -> list[UUID]:
+    """Chains that have records without a seal, in the order of their ids, set aside or not."""
+    rows = await runner.fetch(
+        """select distinct ticket_id from records where seal is null and ($1::uuid is null or ticket_id > $1)
+           order by ticket_id limit $2""",
+        after,
+        limit,
+    )
+    return [row["ticket_id"] for row in rows]
+
+
+async def of_chains(runner: Runner, chains: Sequence[UUID]) -> dict[UUID, list[Any]]:
+    """Whole rows (ticket_id, seq, kind, at, octets, sha256, salt, seal, log_index) by chain, in the order of each."""
+    rows = await runner.fetch(
+        """select ticket_id, seq, kind, at, octets, sha256, salt, seal, log_index from records
+           where ticket_id = any($1) order by ticket_id, seq""",
+        list(chains),
+    )
+    return {chain: list(its) for chain, its in groupby(rows, key=itemgetter("ticket_id"))}
+
+
+async def adopt(connection: Connection, ticket_id: UUID, seq: int, seal: bytes) -> None:
+    """Seals a record that an upgrade adopts, whether or not it was set aside; it waits for its place in the log."""
+    await connection.execute(
+        """update records set seal = $3, log_index = null, log_id = null
+           where ticket_id = $1 and seq = $2 and seal is null""",
+        ticket_id,
+        seq,
+        seal,
+    )
+
+
+async def hashes_without_seal(runner: Runner) -> list[Any]:
+    """Rows (hash, ticket_id, at, aside) of records without a seal; the hash is made of the octets here and now."""
+    return await runner.fetch(
+        """select sha256(octets) as hash, ticket_id, at, coalesce(log_index = -1, false) as aside
+           from records where seal is null"""
+    )
+
+
+async def damaged(runner: Runner) -> int:
+    """How many sealed records were set aside: their seal or salt is not as it was."""
+    return await runner.fetchval("select count(*) from records where log_index = -1 and seal is not null")
+
+
+async def with_kind(runner: Runner, kind: str, limit: int) -> list[Any]:
+    """Some rows (octets, salt) of a kind."""
+    return await runner.fetch("select octets, salt from records where kind = $1 limit $2", kind, limit)
 
 
 async def set_aside(connection: Connection, ticket_id: UUID, seq: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from sealpost.domain.ids import uuid7
-from sealpost.domain.records import Event, Link, make
+from sealpost.domain.records import ADOPTED, Event, Link, make
 from sealpost.domain.status import status_of
 from sealpost.domain.ticket import DECISIONS, TicketState, apply
 from sealpost.store import jobs, mails, records, tickets
@@ -117,6 +117,6 @@ async def _plan_notices(
     planned = [
         (ticket, f"notice:{name}")
         for ticket, events in told
-        for name in sorted({status_of(event.kind).name for event in events} & set(ticket.notices))
+        for name in sorted({status_of(one.kind).name for one in events if one.kind != ADOPTED} & set(ticket.notices))
     ]
     await plan_for_tickets(service, connection, planned)

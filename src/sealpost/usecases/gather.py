@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sealpost.content.placement import ContentDamaged, ContentUnavailable
-from sealpost.domain.canonical import digest
+from sealpost.domain.canonical import digest, sha256
 from sealpost.domain.content import shown_name
-from sealpost.domain.errors import Conflict, NotFound, Unavailable
+from sealpost.domain.errors import Conflict, NoEvidence, NotFound, Unavailable
 from sealpost.domain.records import Event
+from sealpost.seal.adoption_list import OFFERED
 from sealpost.seal.bundle.bundle import Bundle, BundleParts, File, prepared
 from sealpost.seal.certificate.certificate import certificate
 from sealpost.seal.certificate.pades import sealed
@@ -29,6 +30,7 @@ from sealpost.seal.log.folder import LogDamaged
 from sealpost.seal.signer import SigningFailed
 from sealpost.store import links, mails, records, tickets
 from sealpost.store.pool import Connection
+from sealpost.store.records import ASIDE
 from sealpost.store.tickets import Ticket, Visible
 from sealpost.usecases import tls_certificates
 from sealpost.usecases.chain import record
@@ -173,13 +175,30 @@ async def streamed(bundle: AbstractAsyncContextManager[Bundle]) -> tuple[int, As
 
 async def _gathered(service: Service, connection: Connection, ticket: Ticket) -> Gathered:
     rows = await records.with_seals(connection, ticket.id)
-    if any(row["seal"] is None for row in rows):
+    bare = [row for row in rows if row["seal"] is None]
+    if aside := [row for row in bare if row["log_index"] == ASIDE]:
+        await _explain(service, aside)
+    if bare:
         raise Unavailable("a record waits for its seal")
     found = await covered(connection, rows)
     is_live = await links.any_alive(connection, ticket.id, service.clock.now())
     sent = () if is_live else await mails.announcements(connection, ticket.id)
     shown = await tls_certificates.named_in(connection, [row["octets"] for row in rows])
     return Gathered(ticket, found, sent, shown)
+
+
+async def _explain(service: Service, aside: Sequence[Any]) -> None:
+    """Says why records were set aside, unless they get their seals by themselves.
+
+    Raises:
+        NoEvidence: they do not.
+    """
+    known = await asyncio.to_thread(service.adoptions.hashes)
+    if not all(sha256(row["octets"]) in known for row in aside):
+        raise NoEvidence("a record of this ticket is not this service's own, so no evidence is made of it")
+    listed = await asyncio.to_thread(service.adoptions.read)
+    if listed is not None and listed.state == OFFERED:
+        raise NoEvidence("records of this ticket are of an earlier release and wait for the operator")
 
 
 @asynccontextmanager

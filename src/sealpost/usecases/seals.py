@@ -7,7 +7,9 @@ this service has stored: the salt of each record says so, to whoever has the key
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -18,6 +20,7 @@ from sealpost.domain.records import Record
 from sealpost.seal.jades import seal
 from sealpost.seal.signer import SigningFailed
 from sealpost.store import records
+from sealpost.store.pool import Connection
 from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
 
@@ -56,36 +59,52 @@ def salt_for(service: Service, record: Record) -> bytes:
     return drawn + _made_here(service, drawn, record.sha256)
 
 
-def _made_here(service: Service, drawn: bytes, record_sha256: bytes) -> bytes:
-    return hmac.digest(service.mac_key, b"sealpost record salt\n" + drawn + record_sha256, "sha256")[:RANDOM]
-
-
-def _is_ours(service: Service, row: Any) -> bool:
-    """Whether this service stored the record: whoever rules over the database cannot have it seal a record of theirs."""
+def is_ours(service: Service, row: Any) -> bool:
+    """Whether this service stored the record (octets, salt): whoever rules over the database cannot make one that it did."""
     drawn, made = row["salt"][:RANDOM], row["salt"][RANDOM:]
     return hmac.compare_digest(made, _made_here(service, drawn, sha256(row["octets"])))
 
 
-async def seal_pending(service: Service) -> int:
-    """Seals a batch of records that were stored without; how many. A crash leaves them for the next call.
+def _made_here(service: Service, drawn: bytes, record_sha256: bytes) -> bytes:
+    return hmac.digest(service.mac_key, b"sealpost record salt\n" + drawn + record_sha256, "sha256")[:RANDOM]
 
-    A record that this service did not store is set aside: it gets no seal and no place in the log.
+
+async def seal_pending(service: Service) -> int:
+    """Seals records that were stored without; how many. A crash leaves them for the next call.
+
+    A record that this service did not store is set aside: it gets no seal and no place in the log. Whether an upgrade
+    adopts it (`adopt`) is not decided here.
 
     Raises:
         Unavailable: the database is away, or none can be sealed yet.
     """
-    async with transaction(service) as connection:
-        rows = await records.unsealed(connection, BATCH)
-        for row in rows:
-            if _is_ours(service, row):
-                await records.keep_seal(connection, row["ticket_id"], row["seq"], _sealed(service, row["octets"]))
-            else:
-                log.error("a record that is not ours gets no seal", ticket=str(row["ticket_id"]), seq=row["seq"])
-                await records.set_aside(connection, row["ticket_id"], row["seq"])
-    return len(rows)
+    while True:
+        async with transaction(service) as connection:
+            rows = await records.unsealed(connection, BATCH)
+            ours, others = list[Any](), list[Any]()
+            for row in rows:
+                (ours if is_ours(service, row) else others).append(row)
+            for row in ours:
+                await records.keep_seal(connection, row["ticket_id"], row["seq"], make_seal(service, row["octets"]))
+            await _set_rows_aside(service, connection, others)
+        if ours or len(rows) < BATCH:
+            return len(ours)
 
 
-def _sealed(service: Service, octets: bytes) -> bytes:
+async def _set_rows_aside(service: Service, connection: Connection, rows: Sequence[Any]) -> None:
+    known = await asyncio.to_thread(service.adoptions.hashes) if rows else frozenset[bytes]()
+    for row in rows:
+        await records.set_aside(connection, row["ticket_id"], row["seq"])
+        if sha256(row["octets"]) not in known:
+            log.error("a record that is not ours gets no seal", ticket=str(row["ticket_id"]), seq=row["seq"])
+
+
+def make_seal(service: Service, octets: bytes) -> bytes:
+    """The seal of a record that is stored already.
+
+    Raises:
+        Unavailable: none can be made now.
+    """
     try:
         return seal(service.sealer, octets, service.clock.now())
     except SigningFailed as error:

@@ -18,6 +18,7 @@ from sealpost.mail.compose import Composer
 from sealpost.mail.dns import Dns
 from sealpost.mail.return_path import ReturnPaths
 from sealpost.mail.transport import Transport
+from sealpost.seal.adoption_list import AdoptionList
 from sealpost.seal.evidence import Evidence
 from sealpost.seal.signer import Signer
 from sealpost.store.pool import Pool
@@ -109,5 +110,6 @@ class Service:
     readiness: Readiness
     throttle: Throttle
     erasures: ErasureList
+    adoptions: AdoptionList
     backups_kept: timedelta
     certificates: KeptCertificates = field(default_factory=KeptCertificates)

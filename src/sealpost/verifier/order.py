@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from sealpost.verifier import adoption
 from sealpost.verifier.case import Case, Record, instant
 from sealpost.verifier.certificates import shown
 from sealpost.verifier.report import Said
@@ -34,8 +35,11 @@ def check(case: Case) -> None:
         _require_decisions(records)
         for record in records:
             _require_times(case, record)
+        adopted = adoption.adopted(case)
         for one, other in pairwise(records):
             _require_sequence(one, other)
+            if one.seq not in adopted or other.seq in adopted:  # else the older one got its place when it was adopted
+                _require_places(one, other)
         findings.say("order.ok")
     for record in case.records.values():
         with findings.about("order", record.name):
@@ -104,6 +108,9 @@ def _require_covered(record: Record, token: StampedTime | None, code: str) -> No
 def _require_sequence(one: Record, other: Record) -> None:
     if _recorded(other) + _CLOCK < _recorded(one):
         raise Said("order.recorded", record=other.seq, other=one.seq)
+
+
+def _require_places(one: Record, other: Record) -> None:
     if one.place and other.place and _place(other.place) <= _place(one.place):
         raise Said("order.index", record=other.seq, other=one.seq)
 

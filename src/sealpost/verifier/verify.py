@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from sealpost.verifier import (
+    adoption,
     audit,
     chain,
     container,
@@ -42,6 +43,7 @@ _CHECKS = (
     (fingerprints.check_contents, "content"),
     (fingerprints.check_mails, "mail"),
     (tls.check, "tls"),
+    (adoption.check, "chain"),
     (order.check, "order"),
     (container.check, "container"),
     (pdf.check, "pdf"),

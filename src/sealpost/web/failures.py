@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException
 
 from sealpost.access.envelope import with_head
 from sealpost.access.refusals import Refusal
-from sealpost.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, TooLarge, Unavailable
+from sealpost.domain.errors import Conflict, InvalidInput, NoEvidence, NotAllowed, NotFound, TooLarge, Unavailable
 from sealpost.usecases.service import Face
 from sealpost.web.pages import READ, PageRequest, answer, chosen_language, render, switches
 
@@ -41,6 +41,7 @@ STATUSES = (
     (NotAllowed, 403),
     (NotFound, 404),
     (Conflict, 409),
+    (NoEvidence, 409),
     (Unavailable, 503),
 )
 
@@ -87,7 +88,7 @@ def failure_page(request: PageRequest, error: Exception, face: Face, reference: 
     status = status_of(error)
     kind = (
         status
-        if status in {403, 404, 405, 413, 429, 503}
+        if status in {403, 404, 405, 413, 429, 503} or isinstance(error, NoEvidence)
         else (500 if status >= HTTPStatus.INTERNAL_SERVER_ERROR else 400)
     )
     language = chosen_language(request)

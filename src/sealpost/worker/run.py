@@ -20,6 +20,7 @@ from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
 
 from sealpost.domain.errors import Unavailable
+from sealpost.usecases.adopt import adopt_listed
 from sealpost.usecases.announce import announce
 from sealpost.usecases.check_domains import check_due
 from sealpost.usecases.cosign import ask_witnesses
@@ -120,6 +121,8 @@ async def _sealing(service: Service, enlisted: asyncio.Event, stop: asyncio.Even
     while not stop.is_set():
         sealed = 0
         try:
+            if enlisted.is_set() and (adopted := await adopt_listed(service)):
+                log.info("records of an earlier release adopted", records=adopted)
             if enlisted.is_set() and (sealed := await seal_pending(service)):
                 log.info("records sealed later", records=sealed)
         except Unavailable as error:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 
 from sealpost.domain.content import BODY
+from sealpost.domain.records import ADOPTED
 from sealpost.domain.statement import BOUNCE, RELAY
 from sealpost.seal.certificate import words
 from sealpost.seal.certificate.printable import MOST_MARKS, ZERO_WIDTH_SPACE, printable
@@ -293,4 +294,17 @@ def not_proven(story: Story, reader: Reader) -> list[str]:
         found.append(words.NOT_PENDING)
     if any(one.extension["clock"].get("source") == "none" for one in story.told):
         found.append(words.NOT_TIME)
-    return [reader.text(one) for one in found]
+    return [*_adopted(story, reader), *(reader.text(one) for one in found)]
+
+
+def _adopted(story: Story, reader: Reader) -> list[str]:
+    """Which records a service of an earlier release made, so that nothing proves them before they were adopted."""
+    told = [one for one in story.told if one.kind == ADOPTED]
+    return [
+        reader.text(
+            words.NOT_ADOPTED,
+            numbers=", ".join(str(named["seq"]) for named in one.extension[ADOPTED]["records"]),
+            time=reader.moment(one.at),
+        )
+        for one in told
+    ]

@@ -65,6 +65,7 @@ EVENT_TITLES = {
     "content_failed": marked("Content not delivered"),
     "content_downloaded": marked("Downloaded by recipient"),
     "content_erased": marked("Content erased"),
+    "adopted": marked("Earlier records adopted when the service was upgraded"),
 }
 
 SOURCED_TITLES = {
@@ -168,6 +169,9 @@ NOT_QUALIFIED = marked(
 )
 NOT_PENDING = marked(
     "That the service itself has not changed the records marked “not yet in the log”. A later certificate can show their entries."
+)
+NOT_ADOPTED = marked(
+    "What records %(numbers)s say, before %(time)s: an earlier release made them without seals, and they were adopted then."
 )
 NOT_TIME = marked(
     "That the service’s clock was right: the records name no second source of time. Compare with the time stamps in the evidence file."

@@ -3,6 +3,7 @@
 // The rules' names of events and tolerances are data. Clocks of several machines may differ a little, so times are compared
 // with a tolerance; a time token's own accuracy is added to it.
 import { Said, require } from "./report.js";
+import { adopted } from "./adoption.js";
 import { MEMBERS, RULES, isOf } from "./tables.js";
 import { either, isTrue } from "./values.js";
 import { instant, shown } from "./case.js";
@@ -16,14 +17,20 @@ const LOG = new RegExp(`^(?:${MEMBERS.log})$`, "u");
 export async function check(found) {
   const { findings } = found;
   const records = [...found.records.values()];
-  await findings.about("order", "", {}, () => {
+  await findings.about("order", "", {}, async () => {
     if (!records.length || records.some((one) => one.value === null)) {
       throw new Said("order.malformed", { reason: "a record that cannot be read" });
     }
     requireEvents(records);
     requireDecisions(records);
     for (const record of records) requireTimes(found, record);
-    for (const [at, record] of records.slice(1).entries()) requireSequence(records[at], record);
+    const late = await adopted(found);
+    for (const [at, other] of records.slice(1).entries()) {
+      const one = records[at];
+      requireSequence(one, other);
+      // Else the older one got its place when it was adopted.
+      if (!late.has(one.seq) || late.has(other.seq)) requirePlaces(one, other);
+    }
     findings.say("order.ok");
   });
   for (const record of records) await findings.about("order", record.name, {}, () => remark(found, record));
@@ -81,8 +88,11 @@ function requireCovered(record, token, code) {
 function requireSequence(one, other) {
   const named = { record: other.seq, other: one.seq };
   if (recordedAt(other) + CLOCK < recordedAt(one)) throw new Said("order.recorded", named);
+}
+
+function requirePlaces(one, other) {
   if (!one.place || !other.place) return;
-  if (!isBefore(placeOf(one), placeOf(other))) throw new Said("order.index", named);
+  if (!isBefore(placeOf(one), placeOf(other))) throw new Said("order.index", { record: other.seq, other: one.seq });
 }
 
 /** Logs follow one another by their names: 2026, 2026-2, 2027; -1 ends a name, so that a shorter one comes first. */

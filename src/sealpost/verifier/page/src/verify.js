@@ -9,6 +9,7 @@ import { asText, beginning, either } from "./values.js";
 import { isObject } from "./json.js";
 import { member, opened } from "./case.js";
 import { trustOf } from "./trust.js";
+import * as adoption from "./adoption.js";
 import * as chain from "./chain.js";
 import * as container from "./container.js";
 import * as earlier from "./earlier.js";
@@ -30,6 +31,7 @@ const CHECKS = [
   [fingerprints.checkContents, "content"],
   [fingerprints.checkMails, "mail"],
   [tls.check, "tls"],
+  [adoption.check, "chain"],
   [order.check, "order"],
   [container.check, "container"],
   [pdf.check, "pdf"],
