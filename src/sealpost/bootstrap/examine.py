@@ -12,7 +12,7 @@ from sealpost.bootstrap.evidence import second_source, stamper_of
 from sealpost.bootstrap.service import adoptions_of
 from sealpost.clock import SystemClock
 from sealpost.content.keys import load as load_keys
-from sealpost.seal.adoption_list import CLOSED, OFFERED, Listed, ListRefused
+from sealpost.seal.adoption_list import CLOSED, CONFIRMED, OFFERED, Listed, ListRefused
 from sealpost.seal.key_files import KeyFolder, passphrase
 from sealpost.seal.signer import Signer
 from sealpost.seal.timestamps.guard import ClockGuard
@@ -105,6 +105,10 @@ def _bare_trouble(settings: Settings, bare: Sequence[Any]) -> list[str]:
         first = min(row["at"] for row in old)
         trouble.append(
             f"{len(old)} records of an earlier release, from {first:%Y-%m-%d} on, wait: run sealpost records adopt"
+        )
+    if listed is not None and listed.state == CONFIRMED and (left := sum(row["aside"] for row in old)):
+        trouble.append(
+            f"{left} records wait for their adoption: does a worker run? If this stays, they are not as they were listed"
         )
     if foreign := sum(row["aside"] and row["hash"] not in hashes for row in bare):
         trouble.append(

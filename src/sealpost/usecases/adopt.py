@@ -27,7 +27,7 @@ from sealpost.store import records, tickets
 from sealpost.store.pool import Connection
 from sealpost.usecases.chain import record
 from sealpost.usecases.database import transaction
-from sealpost.usecases.installation import CHAIN, append_event
+from sealpost.usecases.installation import CHAIN, REFERENCE, append_event
 from sealpost.usecases.seals import is_ours, make_seal
 from sealpost.usecases.service import Service
 
@@ -122,12 +122,18 @@ def _follows(service: Service, before: Any, row: Any) -> bool:
         ours = value["Extensions"][0]["sealpost/1"]
         uri = event_uri(service.issuer, row["kind"]).rpartition("/")[2]
         says = (ours["seq"], ours["prev"], value["EventTime"], value["ERDSEventId"].rpartition("/")[2])
+        if before is not None and value["MessageIdentifier"] != _message(before):
+            return False
     except (msgspec.DecodeError, KeyError, IndexError, TypeError, ValueError, AttributeError):
         return False
     seq, prev = (1, None) if before is None else (before["seq"] + 1, digest(sha256(before["octets"])))
     return (row["seq"], row["sha256"]) == (seq, sha256(row["octets"])) and says == (
         (seq, prev, instant(row["at"]), uri)
     )
+
+
+def _message(row: Any) -> str:
+    return msgspec.json.decode(row["octets"]).get("MessageIdentifier", "")
 
 
 def _began_before_keys(service: Service, row: Any) -> bool:
@@ -182,7 +188,7 @@ async def adopt_listed(service: Service) -> int:
         try:
             adopted += await _adopt_chain(service, chain, listed)
         except (UniqueViolationError, LookupError) as error:  # not as this service left it; others must not wait for it
-            log.exception("a chain cannot be adopted", ticket=str(chain), why=type(error).__name__)
+            log.error("a chain cannot be adopted", ticket=str(chain), why=type(error).__name__)  # noqa: TRY400 - known
     service.adoptions.finished = True
     return adopted
 
@@ -203,13 +209,19 @@ async def _adopt_chain(service: Service, chain: UUID, listed: Listed) -> int:
         if ticket is None:
             await records.newest_locked(connection, CHAIN)
         rows = (await records.of_chains(connection, [chain]))[chain]
-        taken = [row for row in adoptable(service, rows) if sha256(row["octets"]) in listed.hashes]
+        taken = to_adopt(service, rows, listed, ticket.token if ticket else REFERENCE)
         if not taken:
             return 0
         for row in taken:
             await records.adopt(connection, chain, row["seq"], make_seal(service, row["octets"]))
         await _tell(service, connection, ticket, taken, listed)
     return len(taken)
+
+
+def to_adopt(service: Service, rows: Sequence[Any], listed: Listed, reference: str) -> list[Any]:
+    """The records of a ticket's chain that are on the list, and this ticket's by what they say."""
+    found = [row for row in adoptable(service, rows) if sha256(row["octets"]) in listed.hashes]
+    return found if found and _message(found[0]) == reference else []
 
 
 async def _tell(

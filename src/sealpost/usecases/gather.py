@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sealpost.content.placement import ContentDamaged, ContentUnavailable
-from sealpost.domain.canonical import digest, sha256
+from sealpost.domain.canonical import digest
 from sealpost.domain.content import shown_name
 from sealpost.domain.errors import Conflict, NoEvidence, NotFound, Unavailable
 from sealpost.domain.records import Event
-from sealpost.seal.adoption_list import OFFERED
+from sealpost.seal.adoption_list import CLOSED, OFFERED
 from sealpost.seal.bundle.bundle import Bundle, BundleParts, File, prepared
 from sealpost.seal.certificate.certificate import certificate
 from sealpost.seal.certificate.pades import sealed
@@ -33,6 +33,7 @@ from sealpost.store.pool import Connection
 from sealpost.store.records import ASIDE
 from sealpost.store.tickets import Ticket, Visible
 from sealpost.usecases import tls_certificates
+from sealpost.usecases.adopt import to_adopt
 from sealpost.usecases.chain import record
 from sealpost.usecases.database import transaction
 from sealpost.usecases.deliver import split
@@ -176,8 +177,8 @@ async def streamed(bundle: AbstractAsyncContextManager[Bundle]) -> tuple[int, As
 async def _gathered(service: Service, connection: Connection, ticket: Ticket) -> Gathered:
     rows = await records.with_seals(connection, ticket.id)
     bare = [row for row in rows if row["seal"] is None]
-    if aside := [row for row in bare if row["log_index"] == ASIDE]:
-        await _explain(service, aside)
+    if any(row["log_index"] == ASIDE for row in bare):
+        await _explain(service, connection, ticket)
     if bare:
         raise Unavailable("a record waits for its seal")
     found = await covered(connection, rows)
@@ -187,16 +188,17 @@ async def _gathered(service: Service, connection: Connection, ticket: Ticket) ->
     return Gathered(ticket, found, sent, shown)
 
 
-async def _explain(service: Service, aside: Sequence[Any]) -> None:
-    """Says why records were set aside, unless they get their seals by themselves.
+async def _explain(service: Service, connection: Connection, ticket: Ticket) -> None:
+    """Says why records of a ticket were set aside, unless they get their seals by themselves.
 
     Raises:
         NoEvidence: they do not.
     """
-    known = await asyncio.to_thread(service.adoptions.hashes)
-    if not all(sha256(row["octets"]) in known for row in aside):
-        raise NoEvidence("a record of this ticket is not this service's own, so no evidence is made of it")
     listed = await asyncio.to_thread(service.adoptions.read)
+    rows = (await records.of_chains(connection, [ticket.id]))[ticket.id]
+    old = [] if listed is None or listed.state == CLOSED else to_adopt(service, rows, listed, ticket.token)
+    if {row["seq"] for row in rows if row["seal"] is None and row["log_index"] == ASIDE} - {row["seq"] for row in old}:
+        raise NoEvidence("a record of this ticket is not this service's own, so no evidence is made of it")
     if listed is not None and listed.state == OFFERED:
         raise NoEvidence("records of this ticket are of an earlier release and wait for the operator")
 
