@@ -14,7 +14,7 @@ from sealpost.clock import Clock
 from sealpost.domain.policy import read_policy
 from sealpost.domain.records import Issuer
 from sealpost.seal.evidence import Evidence
-from sealpost.seal.key_files import KeyFolder, passphrase
+from sealpost.seal.key_files import KeyFolder, KeysRefused, passphrase
 from sealpost.seal.pki import establish, roots
 from sealpost.seal.timestamps.client import TimestampClient
 from sealpost.seal.timestamps.guard import ClockGuard, NtpSource, SecondSource, TsaSource
@@ -31,6 +31,18 @@ def evidence_keys(settings: Settings, issuer: Issuer, now: datetime) -> KeyFolde
     keys = KeyFolder(folder, passphrase(folder, settings.keys_passphrase))
     establish(keys, issuer, now)
     return keys
+
+
+def known_keys(settings: Settings) -> KeyFolder:
+    """The evidence keys that there are; none is made, nor is a folder or a passphrase.
+
+    Raises:
+        KeysRefused: there are none, or they cannot be used.
+    """
+    folder = settings.evidence_keys
+    if not any(folder.glob("*.key.pem")):
+        raise KeysRefused(f"no evidence keys in {folder} yet; the first start of the service makes them")
+    return KeyFolder(folder, passphrase(folder, settings.keys_passphrase))
 
 
 @asynccontextmanager

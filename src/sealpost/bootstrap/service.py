@@ -7,17 +7,18 @@ import hashlib
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from sealpost import __version__
 from sealpost.bootstrap.delivery import resolver, transport_of, ways_of
-from sealpost.bootstrap.evidence import evidence_keys, evidence_of
+from sealpost.bootstrap.evidence import evidence_keys, evidence_of, known_keys
 from sealpost.clock import Clock, ShiftedClock, SystemClock
 from sealpost.content.erasure_list import NAME as ERASURES
 from sealpost.content.erasure_list import ErasureList
-from sealpost.content.keys import Keyring, load_or_create
+from sealpost.content.keys import Keyring, load, load_or_create
 from sealpost.content.segments import LocalSegments
 from sealpost.content.vault import Vault
 from sealpost.domain.ids import Buffered, uuid7
@@ -26,6 +27,7 @@ from sealpost.mail.compose import Composer
 from sealpost.mail.return_path import ReturnPaths
 from sealpost.mail.selftest import check_parser
 from sealpost.seal.adoption_list import AdoptionList
+from sealpost.seal.key_files import KeyFolder
 from sealpost.settings import Settings
 from sealpost.store import demo as demo_store
 from sealpost.store import tickets
@@ -39,6 +41,14 @@ from sealpost.usecases.service import Face, Limits, Service
 from sealpost.usecases.signing_cache import SigningCache
 from sealpost.usecases.throttle import Throttle
 from sealpost.usecases.tls_policies import TlsPolicies
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys of an installation: of content and mails, and of evidence."""
+
+    rings: Mapping[str, Keyring]
+    evidence: KeyFolder
 
 
 @asynccontextmanager
@@ -58,62 +68,85 @@ async def opened(
         UnsafeParser: this interpreter's mail parser is not safe to send with.
         OSError, asyncpg.PostgresError: the database is away.
     """
-    check_parser()
     clock = clock or (ShiftedClock() if demo else SystemClock())
     async with AsyncExitStack() as stack:
-        worker, dns = uuid7(clock.real(), os.urandom), resolver(settings)
-        pool = await _pool(settings, dsn, worker, clock, stack)
+        pool, worker = await _pool(settings, dsn, clock, stack)
         rings = load_or_create(settings.keys)
-        issuer = _issuer(settings, demo=demo)
-        evidence = await stack.enter_async_context(
-            evidence_of(settings, evidence_keys(settings, issuer, clock.now()), clock)
-        )
+        keys = _Keys(rings, evidence_keys(settings, _issuer(settings, demo=demo), clock.now()))
         settings.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-        content = await _segments(settings, pool, stack)
-        transport = await transport_of(settings, clock, dns, TlsPolicies(pool), stack)
-        readiness = Readiness(pool, clock, evidence)
-        stack.callback(asyncio.create_task(readiness.watch()).cancel)
-        service = Service(
-            pool=pool,
-            clock=clock,
-            random=Buffered(os.urandom),
-            content=content,
-            content_vault=_vault(rings, "content"),
-            mail_vault=_vault(rings, "mail"),
-            spool_folder=settings.spool,
-            composer=Composer(service_name=settings.service_name, demo=demo, nouns=settings.nouns),
-            transport=transport,
-            ways=await ways_of(settings, clock, pool, _vault(rings, "mail"), stack),
-            issuer=issuer,
-            sealer=evidence.signer("record-seal"),
-            evidence=evidence,
-            readiness=readiness,
-            face=_face(settings, demo=demo),
-            limits=Limits(decoded=settings.max_decoded, request=settings.max_request),
-            mac_key=_secret(rings, "address mac"),
-            return_paths=ReturnPaths(_secret(rings, "return path")),
-            dns=dns,
-            signing=SigningCache(),
-            groups=Groups(),
-            under_way=set(),
-            worker=worker,
-            quotas=Quotas(pool, clock, settings.quota, settings.quota_unit),
-            throttle=Throttle(),
-            erasures=ErasureList(settings.data / ERASURES),
-            adoptions=adoptions_of(settings, rings),
-            backups_kept=timedelta(days=settings.backup_days),
-        )
+        content = _segments(settings, pool)
+        await content.open()
+        stack.push_async_callback(content.close)
+        service = await _put_together(settings, keys, content, pool, worker, clock, stack, demo=demo)
         await offer(service)
         yield service
 
 
-async def _pool(settings: Settings, dsn: str, worker: UUID, clock: Clock, stack: AsyncExitStack) -> Pool:
-    """Connections, and the demo's time as it was left."""
+@asynccontextmanager
+async def looked_into(settings: Settings, dsn: str) -> AsyncGenerator[Service]:
+    """The Service for commands that only look: no key, no folder and no segment is made, and nothing can be appended.
+
+    Raises:
+        KeysRefused: as `opened`, or a key is missing.
+        OSError, asyncpg.PostgresError: the database is away.
+    """
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        pool, worker = await _pool(settings, dsn, clock, stack)
+        keys = _Keys(load(settings.keys), known_keys(settings))
+        content = _segments(settings, pool)
+        yield await _put_together(settings, keys, content, pool, worker, clock, stack, demo=False)
+
+
+async def _put_together(
+    settings: Settings, keys: _Keys, content: LocalSegments, pool: Pool, worker: UUID, clock: Clock,
+    stack: AsyncExitStack, *, demo: bool,
+) -> Service:  # fmt: skip
+    check_parser()
+    rings, dns = keys.rings, resolver(settings)
+    evidence = await stack.enter_async_context(evidence_of(settings, keys.evidence, clock))
+    readiness = Readiness(pool, clock, evidence)
+    stack.callback(asyncio.create_task(readiness.watch()).cancel)
+    return Service(
+        pool=pool,
+        clock=clock,
+        random=Buffered(os.urandom),
+        content=content,
+        content_vault=_vault(rings, "content"),
+        mail_vault=_vault(rings, "mail"),
+        spool_folder=settings.spool,
+        composer=Composer(service_name=settings.service_name, demo=demo, nouns=settings.nouns),
+        transport=await transport_of(settings, clock, dns, TlsPolicies(pool), stack),
+        ways=await ways_of(settings, clock, pool, _vault(rings, "mail"), stack),
+        issuer=_issuer(settings, demo=demo),
+        sealer=evidence.signer("record-seal"),
+        evidence=evidence,
+        readiness=readiness,
+        face=_face(settings, demo=demo),
+        limits=Limits(decoded=settings.max_decoded, request=settings.max_request),
+        mac_key=_secret(rings, "address mac"),
+        return_paths=ReturnPaths(_secret(rings, "return path")),
+        dns=dns,
+        signing=SigningCache(),
+        groups=Groups(),
+        under_way=set(),
+        worker=worker,
+        quotas=Quotas(pool, clock, settings.quota, settings.quota_unit),
+        throttle=Throttle(),
+        erasures=ErasureList(settings.data / ERASURES),
+        adoptions=adoptions_of(settings, rings),
+        backups_kept=timedelta(days=settings.backup_days),
+    )
+
+
+async def _pool(settings: Settings, dsn: str, clock: Clock, stack: AsyncExitStack) -> tuple[Pool, UUID]:
+    """Connections and this process's name among the workers; and the demo's time as it was left."""
+    worker = uuid7(clock.real(), os.urandom)
     pool = await open_pool(dsn, settings.pool, session_name(worker))
     stack.push_async_callback(pool.close)
     if isinstance(clock, ShiftedClock):
         clock.shift = timedelta(seconds=await demo_store.clock_shift(pool))
-    return pool
+    return pool, worker
 
 
 def _vault(rings: Mapping[str, Keyring], purpose: str) -> Vault:
@@ -130,14 +163,11 @@ def _secret(rings: Mapping[str, Keyring], purpose: str) -> bytes:
     return hashlib.sha256(b"sealpost " + purpose.encode() + rings["mail"].keys[1]).digest()
 
 
-async def _segments(settings: Settings, pool: Pool, stack: AsyncExitStack) -> LocalSegments:
+def _segments(settings: Settings, pool: Pool) -> LocalSegments:
     async def committed_end(segment: UUID) -> int:
         return await tickets.committed_end(pool, segment)
 
-    content = LocalSegments(settings.content, committed_end)
-    await content.open()
-    stack.push_async_callback(content.close)
-    return content
+    return LocalSegments(settings.content, committed_end)
 
 
 def _issuer(settings: Settings, *, demo: bool) -> Issuer:
