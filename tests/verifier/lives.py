@@ -159,9 +159,24 @@ class World:
             "roots.pem": pem,
             "tsa-roots.pem": self.authority.root.public_bytes(Encoding.PEM),
             "policy": self.policy().encode(),
-            "revoked/root-1.crl": pki.revocation_lists(self.keys, START)[0],
-            "certificates/record-seal-1.pem": pem,
+            **self.lists(),
+            **self.certificates(),
             "README.txt": b"Keep this folder.\n",
+        }
+
+    def lists(self, at: datetime = START) -> dict[str, bytes]:
+        """Of revoked certificates, as of a time."""
+        made = pki.revocation_lists(self.keys, at)
+        return {f"revoked/root-{number}.crl": one for number, one in enumerate(made, 1)}
+
+    def certificates(self) -> dict[str, bytes]:
+        """Those that seal or sealed."""
+        return {
+            f"certificates/{purpose}-{number}.pem": b"".join(
+                one.public_bytes(Encoding.PEM) for one in self.keys.certificates(purpose, number)
+            )
+            for purpose in ("record-seal", "pdf-seal")
+            for number in self.keys.numbers(purpose)
         }
 
     def policy(self, *, quorum: str = "any-of-them") -> str:

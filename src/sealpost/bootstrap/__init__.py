@@ -13,7 +13,7 @@ from sealpost.bootstrap.examine import (
     examine_keys,
 )
 from sealpost.bootstrap.inbound import inbound
-from sealpost.bootstrap.service import opened
+from sealpost.bootstrap.service import opened, renew_seals
 from sealpost.bootstrap.web import asgi
 from sealpost.usecases.service import Service
 
@@ -32,4 +32,5 @@ __all__ = [
     "inbound",
     "migrate",
     "opened",
+    "renew_seals",
 ]

@@ -7,13 +7,18 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cryptography import x509
+
 from sealpost.bootstrap.delivery import resolver
 from sealpost.bootstrap.evidence import second_source, stamper_of
 from sealpost.bootstrap.service import adoptions_of
 from sealpost.clock import SystemClock
 from sealpost.content.keys import load as load_keys
+from sealpost.domain.suites import EVIDENCE_PURPOSE, EVIDENCE_PURPOSE_SINCE
 from sealpost.seal.adoption_list import CLOSED, CONFIRMED, OFFERED, Listed, ListRefused
 from sealpost.seal.key_files import KeyFolder, passphrase
+from sealpost.seal.pki import cut_name, organisation_of
+from sealpost.seal.purpose import is_for_evidence
 from sealpost.seal.signer import Signer
 from sealpost.seal.timestamps.guard import ClockGuard
 from sealpost.settings import Settings
@@ -139,9 +144,33 @@ def _evidence_key(settings: Settings) -> str:
         keys.signer(purpose)
     sealing = [keys.signer(purpose) for purpose in ("record-seal", "pdf-seal")]
     for signer in sealing:
+        _require_purpose(signer)
+        _require_name(settings, signer)
         if _end(signer) < datetime.now(UTC) + WARNING:
             raise RuntimeError(f"the certificate of {signer.purpose} {signer.number} ends on {_end(signer):%Y-%m-%d}")
     return ", ".join(f"{one.purpose} {one.number} until {_end(one):%Y-%m-%d}" for one in sealing)
+
+
+def _require_purpose(signer: Signer) -> None:
+    """Well before the day on which its seals count no more; an own certificate of the operator is not renewed by itself."""
+    if datetime.now(UTC).date() >= EVIDENCE_PURPOSE_SINCE - WARNING and not is_for_evidence(signer.certificates[0]):
+        name = f"{signer.purpose} {signer.number}"
+        raise RuntimeError(
+            f"the certificate of {name} is not for evidence: from {EVIDENCE_PURPOSE_SINCE} on its seals do not count. "
+            f"Start the service again, or get one with the extended key usage {EVIDENCE_PURPOSE}"
+        )
+
+
+def _require_name(settings: Settings, signer: Signer) -> None:
+    """Verifiers refuse evidence whose seal is of somebody else than whom the records name."""
+    name = settings.legal_name or settings.service_name
+    certificate = x509.load_der_x509_certificate(signer.certificates[0])
+    found = organisation_of(certificate)
+    if found != cut_name(name):
+        raise RuntimeError(
+            f"the certificate of {signer.purpose} {signer.number} is of {found!r}, and records name {name!r}: "
+            "set SEALPOST_LEGAL_NAME to that name, or start the service again, which renews certificates of its own"
+        )
 
 
 def _end(signer: Signer) -> datetime:

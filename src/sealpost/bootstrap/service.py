@@ -27,12 +27,14 @@ from sealpost.mail.compose import Composer
 from sealpost.mail.return_path import ReturnPaths
 from sealpost.mail.selftest import check_parser
 from sealpost.seal.adoption_list import AdoptionList
-from sealpost.seal.key_files import KeyFolder
+from sealpost.seal.key_files import KeyFolder, passphrase
+from sealpost.seal.pki import SEALING, is_outdated
 from sealpost.settings import Settings
 from sealpost.store import demo as demo_store
 from sealpost.store import tickets
 from sealpost.store.pool import Pool, open_pool
 from sealpost.store.workers import session_name
+from sealpost.usecases import rotate
 from sealpost.usecases.adopt import offer
 from sealpost.usecases.group import Groups
 from sealpost.usecases.quotas import Quotas
@@ -137,6 +139,26 @@ async def _put_together(
         adoptions=adoptions_of(settings, rings),
         backups_kept=timedelta(days=settings.backup_days),
     )
+
+
+async def renew_seals(settings: Settings, dsn: str, *, demo: bool = False) -> None:
+    """New keys that seal, where their certificates are of former times; for the start of what changes things.
+
+    Args:
+        settings: how this installation runs.
+        dsn: the database, migrated.
+        demo: as for `opened`.
+
+    Raises:
+        KeysRefused, OSError: the keys cannot be used.
+    """
+    if not settings.evidence_keys.is_dir():
+        return  # the first start makes them
+    keys = KeyFolder(settings.evidence_keys, passphrase(settings.evidence_keys, settings.keys_passphrase))
+    issuer = _issuer(settings, demo=demo)
+    if any(is_outdated(keys, purpose, issuer) for purpose in SEALING):
+        async with opened(settings, dsn, demo=demo) as service:
+            await rotate.renew_seals(service)
 
 
 async def _pool(settings: Settings, dsn: str, clock: Clock, stack: AsyncExitStack) -> tuple[Pool, UUID]:

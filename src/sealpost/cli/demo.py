@@ -87,6 +87,7 @@ async def _demo(settings: Settings, ready_file: Path | None, *, test_clock: bool
     try:
         async with bootstrap.database(settings) as dsn:
             await bootstrap.migrate(dsn)
+            await bootstrap.renew_seals(settings, dsn, demo=True)
             async with bootstrap.opened(settings, dsn, demo=True) as service:
                 serving.set_result(service)
                 credentials = await _founded(service, settings.data)

@@ -61,6 +61,7 @@ async def _serve(settings: Settings, role: Role, fd: int) -> None:
         web = socket.socket(fileno=fd) if fd >= 0 else listen(settings.bind, settings.port)
     async with bootstrap.database(settings) as dsn:
         await bootstrap.migrate(dsn)
+        await bootstrap.renew_seals(settings, dsn)
         async with AsyncExitStack() as stack:
             service = await stack.enter_async_context(bootstrap.opened(settings, dsn))
             if role in {"all", "inbound"} and settings.inbound_port:
@@ -87,6 +88,7 @@ async def _supervise(settings: Settings, role: Role, processes: int) -> None:
     web.set_inheritable(True)
     async with bootstrap.database(settings) as dsn:
         await bootstrap.migrate(dsn)
+        await bootstrap.renew_seals(settings, dsn)
         wanted = ["web"] * processes
         if role == "all":
             wanted += ["worker", "inbound"] if settings.inbound_port else ["worker"]

@@ -18,7 +18,7 @@ from typing import NoReturn
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.report import Claim, Report, Unusable
 from sealpost.verifier.tables import CHECKS, FAIL, LANGUAGES, LIMITS, NOT_PROVEN, PASS, WORDS, safe, said
-from sealpost.verifier.trust import read_trust
+from sealpost.verifier.trust import choose_trust
 from sealpost.verifier.verify import verify
 
 _MARKS = {PASS: "+", FAIL: "X", NOT_PROVEN: "?"}
@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     language: str = options.language or _language()
     try:
-        trust = read_trust(options.trust) if options.trust else None
+        trust = choose_trust(options.trust) if options.trust else None
         receipts = [_receipt(one) for one in options.receipt]
         report = verify(options.file, trust, receipts, language, log=options.log)
     except (Unusable, OSError) as error:
@@ -66,7 +66,12 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="sealpost verify", description="Verify an evidence bundle (.asice), offline.")
     parser.add_argument("file", type=Path, metavar="FILE", help="the bundle")
-    parser.add_argument("--trust", type=Path, metavar="DIR", help="trust folder; without it, who signed is not proven")
+    parser.add_argument(
+        "--trust",
+        type=Path,
+        metavar="DIR",
+        help="trust folder, or a zip of it; never one out of a bundle. Without it, who signed is not proven",
+    )
     parser.add_argument(
         "--receipt", type=Path, metavar="FILE", action="append", default=[], help="bundle or proof received before"
     )

@@ -138,7 +138,13 @@ class Record:
 
 
 def make(
-    issuer: Issuer, subject: Subject, link: Link, event: Event, evidence_id: UUID, clock: dict[str, Any]
+    issuer: Issuer,
+    subject: Subject,
+    link: Link,
+    event: Event,
+    evidence_id: UUID,
+    clock: dict[str, Any],
+    certificate_sha256: bytes | None = None,
 ) -> Record:
     """Makes the record of an event.
 
@@ -149,17 +155,24 @@ def make(
         event: what happened.
         evidence_id: a UUIDv7.
         clock: the second time source and its offset, or ``{"source": "none"}``.
+        certificate_sha256: of the certificate by which the record will be sealed, where that is known.
 
     Raises:
         NotCanonical: a value that records do not hold.
         KeyError: an unknown kind.
     """
-    octets = canonical(evidence(issuer, subject, link, event, evidence_id, clock))
+    octets = canonical(evidence(issuer, subject, link, event, evidence_id, clock, certificate_sha256))
     return Record(evidence_id, link.seq, event.kind, event.at, octets, sha256(octets))
 
 
 def evidence(
-    issuer: Issuer, subject: Subject, link: Link, event: Event, evidence_id: UUID, clock: dict[str, Any]
+    issuer: Issuer,
+    subject: Subject,
+    link: Link,
+    event: Event,
+    evidence_id: UUID,
+    clock: dict[str, Any],
+    certificate_sha256: bytes | None = None,
 ) -> dict[str, Any]:
     """The record as a JSON object, in the member names of EN 319 522-3."""
     members: dict[str, Any] = {
@@ -167,7 +180,7 @@ def evidence(
         "EvidenceIdentifier": str(evidence_id),
         "ERDSEventId": event_uri(issuer, event.kind),
         "EventTime": instant(event.at),
-        "EvidenceIssuerDetails": {"Identity": {"Attribute": _legal_attributes(issuer)}},
+        "EvidenceIssuerDetails": _issuer_details(issuer, certificate_sha256),
         "EvidenceIssuerPolicyID": {"PolicyID": [f"{issuer.base}/policy/1"]},
         "SenderDetails": _sender(issuer, subject),
         "SenderDelegateDetails": _delegate(issuer, subject.delegate),
@@ -229,6 +242,14 @@ def _legal_attributes(issuer: Issuer) -> list[dict[str, Any]]:
     if issuer.legal_id:
         attributes.append(_attribute("LegalPersonIdentifier", identifier, issuer.legal_id))
     return attributes
+
+
+def _issuer_details(issuer: Issuer, certificate_sha256: bytes | None) -> dict[str, Any]:
+    """Who issues the record, and the certificate that is to seal it; one that is sealed later does not name any."""
+    details: dict[str, Any] = {"Identity": {"Attribute": _legal_attributes(issuer)}}
+    if certificate_sha256 is not None:
+        details["CertificateDetails"] = [{"CertID": {"CertDigest": digest(certificate_sha256)}}]
+    return details
 
 
 def _email(address: str) -> dict[str, str]:

@@ -16,6 +16,12 @@ class UnknownSuite(ValueError):
     """A name that is not in the table."""
 
 
+EVIDENCE_PURPOSE = "2.25.43346117106797820637455271694789700351"
+"""The extended key usage of certificates that seal evidence: a UUID of ours as an identifier (ITU-T X.667), once and for all."""
+EVIDENCE_PURPOSE_SINCE = date(2027, 3, 1)
+"""From this day, UTC, on seals count only by certificates of that purpose; older certificates had none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Suite:
     """One line of the table.

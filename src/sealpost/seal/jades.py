@@ -11,6 +11,7 @@ from sealpost.domain import seals
 from sealpost.domain.records import SUITE
 from sealpost.domain.seals import NoSeal
 from sealpost.domain.suites import suite
+from sealpost.seal.purpose import require_purpose
 from sealpost.seal.signer import Signer, SigningFailed
 
 
@@ -27,7 +28,7 @@ def seal(signer: Signer, canonical_octets: bytes, at: datetime) -> bytes:
 
     Raises:
         SigningFailed: another algorithm, no certificate, one that is not valid at that
-            time, a suite that has ended, or what `Signer.sign` says.
+            time, or not for evidence, a suite that has ended, or what `Signer.sign` says.
     """
     if signer.algorithm != seals.ALGORITHM or signer.valid is None:
         raise SigningFailed(f"{signer.purpose}-{signer.number} cannot seal records")
@@ -35,6 +36,7 @@ def seal(signer: Signer, canonical_octets: bytes, at: datetime) -> bytes:
     if not first <= at <= last:
         # Such a seal would be refused by every verifier: better none, so that nothing is taken in that it should prove.
         raise SigningFailed(f"the certificate of {signer.purpose}-{signer.number} is not valid at {at.astimezone(UTC)}")
+    require_purpose(signer, at)
     if not suite(SUITE).covers(at):
         raise SigningFailed(f"suite {SUITE} has ended; newer software seals with its successor")
     protected = seals.protected_header(at, signer.certificates)

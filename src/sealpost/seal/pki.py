@@ -15,13 +15,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from sealpost.domain.records import Issuer
+from sealpost.domain.suites import EVIDENCE_PURPOSE
 from sealpost.seal.key_files import PURPOSES, ROOT, KeyFolder, KeysRefused
+from sealpost.seal.purpose import is_for_evidence
 
 CERTIFIED = {"record-seal": "record seal", "pdf-seal": "document seal", "tsa": "time stamps"}
 TEST_ONLY = frozenset({"tsa"})
+SEALING = ("record-seal", "pdf-seal")
 ROOT_LIFE, LIFE, LIST_LIFE = timedelta(days=3650), timedelta(days=1095), timedelta(days=366)
 EARLIER = timedelta(minutes=5)  # a verifier's clock, or that of a second machine, may be behind
 TEST, OWN = "(test)", "(own root)"
@@ -83,6 +86,36 @@ def rotate(keys: KeyFolder, purpose: str, issuer: Issuer, at: datetime) -> int:
     if purpose in CERTIFIED:
         _certify(keys, purpose, number, issuer, at)
     return number
+
+
+def is_outdated(keys: KeyFolder, purpose: str, issuer: Issuer) -> bool:
+    """Whether the newest certificate of a purpose is one of ours that would be issued otherwise today.
+
+    That is so when it is of a time before evidence had a purpose of its own, and when the operator has another name now;
+    an operator's own certificate is the operator's affair.
+
+    Raises:
+        KeysRefused, OSError: it cannot be read.
+    """
+    number = max(keys.numbers(purpose), default=0)
+    chain = keys.certificates(purpose, number) if number else ()
+    if not chain or chain[0].issuer not in {one.subject for one in roots(keys)}:
+        return False
+    subject = _subject(issuer, f"{CERTIFIED[purpose]} {number}")
+    return chain[0].subject != subject or not is_for_evidence(chain[0].public_bytes(Encoding.DER))
+
+
+def organisation_of(certificate: x509.Certificate) -> str:
+    """Whose certificate it is: the subject's organisation, or its common name where it has none."""
+    for oid in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME):
+        for one in certificate.subject.get_attributes_for_oid(oid):
+            return str(one.value)
+    return ""
+
+
+def cut_name(name: str) -> str:
+    """A legal name as certificates can have it."""
+    return _cut(name, LONGEST_NAME)
 
 
 def roots(keys: KeyFolder) -> tuple[x509.Certificate, ...]:
@@ -170,6 +203,7 @@ def _leaf_extensions(purpose: str) -> Iterator[tuple[x509.ExtensionType, bool]]:
         yield x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), True
     else:
         yield _usage("digital_signature", "content_commitment"), True  # the latter: nonRepudiation's newer name
+        yield x509.ExtendedKeyUsage([ObjectIdentifier(EVIDENCE_PURPOSE)]), False
 
 
 def _builder(
@@ -213,7 +247,7 @@ def _subject(issuer: Issuer, what: str) -> x509.Name:
     """Names after EN 319 412-3, section 4.2.1; the country only where the legal identifier tells it."""
     tail = f" {what} {_mark(issuer)}"
     attributes = [
-        x509.NameAttribute(NameOID.ORGANIZATION_NAME, _cut(issuer.legal_name, LONGEST_NAME)),
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, cut_name(issuer.legal_name)),
         x509.NameAttribute(NameOID.COMMON_NAME, _cut(issuer.legal_name, LONGEST_NAME - len(tail)) + tail),
     ]
     if country := _LEGAL_ID.fullmatch(issuer.legal_id):

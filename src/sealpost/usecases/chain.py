@@ -12,12 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from sealpost.domain.ids import uuid7
-from sealpost.domain.records import ADOPTED, Event, Link, make
+from sealpost.domain.records import ADOPTED, Event, Link
 from sealpost.domain.status import status_of
 from sealpost.domain.ticket import DECISIONS, TicketState, apply
 from sealpost.store import jobs, mails, records, tickets
 from sealpost.store.pool import Connection
-from sealpost.usecases.seals import salt_for, seal_fact
+from sealpost.usecases.seals import make_sealed_fact, salt_for
 from sealpost.usecases.service import Service
 
 LOOK_AGAIN = timedelta(minutes=5)
@@ -65,10 +65,8 @@ def _chained(
         state = apply(state, event.kind, event.at)
         seq += 1
         evidence_id = uuid7(event.recorded_at, service.random)
-        made = make(
-            service.issuer, ticket.evidence, Link(seq, last), event, evidence_id, service.evidence.guard.statement()
-        )
-        rows.append(records.row(ticket.id, made, salt_for(service, made), seal_fact(service, made)))
+        made, seal = make_sealed_fact(service, ticket.evidence, Link(seq, last), event, evidence_id)
+        rows.append(records.row(ticket.id, made, salt_for(service, made), seal))
         last = made.sha256
     return rows, state, seq, last
 

@@ -12,11 +12,11 @@ from uuid import UUID
 import structlog
 
 from sealpost.domain.ids import uuid7
-from sealpost.domain.records import Event, Link, Subject, make
+from sealpost.domain.records import Event, Link, Subject
 from sealpost.store import records
 from sealpost.store.pool import Connection
 from sealpost.usecases.database import transaction
-from sealpost.usecases.seals import salt_for, seal_fact
+from sealpost.usecases.seals import make_sealed_fact, salt_for
 from sealpost.usecases.service import Service
 
 CHAIN = UUID(int=0)
@@ -48,9 +48,8 @@ async def append_event(service: Service, connection: Connection, kind: str, exte
     last = await records.newest_locked(connection, CHAIN)
     link = Link(last["seq"] + 1, last["sha256"]) if last else Link(1, None)
     event = Event(kind, now, now, extension={kind: extension})
-    clock = service.evidence.guard.statement()
-    made = make(service.issuer, _subject(service), link, event, uuid7(now, service.random), clock)
-    await records.append(connection, CHAIN, made, salt_for(service, made), seal_fact(service, made))
+    made, seal = make_sealed_fact(service, _subject(service), link, event, uuid7(now, service.random))
+    await records.append(connection, CHAIN, made, salt_for(service, made), seal)
 
 
 def _subject(service: Service) -> Subject:

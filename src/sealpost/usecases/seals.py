@@ -8,17 +8,20 @@ this service has stored: the salt of each record says so, to whoever has the key
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import structlog
 
 from sealpost.domain.canonical import sha256
 from sealpost.domain.errors import Unavailable
-from sealpost.domain.records import Record
+from sealpost.domain.records import Event, Link, Record, Subject, make
 from sealpost.seal.jades import seal
-from sealpost.seal.signer import SigningFailed
+from sealpost.seal.signer import Signer, SigningFailed
 from sealpost.store import records
 from sealpost.store.pool import Connection
 from sealpost.usecases.database import transaction
@@ -29,6 +32,32 @@ RANDOM = 16
 """Octets of a salt that are random; as many follow that only this installation can make for that record."""
 
 log = structlog.get_logger()
+
+
+def make_record(service: Service, subject: Subject, link: Link, event: Event, evidence_id: UUID) -> Record:
+    """A record that names the certificate by which this service seals now; for one that is sealed at once, or not at all."""
+    clock = service.evidence.guard.statement()
+    return make(service.issuer, subject, link, event, evidence_id, clock, _certificate_of(service.sealer))
+
+
+def make_sealed_fact(
+    service: Service, subject: Subject, link: Link, event: Event, evidence_id: UUID
+) -> tuple[Record, bytes | None]:
+    """A record and its seal; without a seal it names no certificate, since another key may seal it later."""
+    record = make_record(service, subject, link, event, evidence_id)
+    octets = seal_fact(service, record)
+    if octets is not None:
+        return record, octets
+    return make(service.issuer, subject, link, event, evidence_id, service.evidence.guard.statement()), None
+
+
+def _certificate_of(signer: Signer) -> bytes | None:
+    return _sha256(signer.certificates[0]) if signer.certificates else None
+
+
+@lru_cache(maxsize=8)  # once for each key, not for each record
+def _sha256(certificate: bytes) -> bytes:
+    return hashlib.sha256(certificate).digest()
 
 
 def seal_submission(service: Service, record: Record) -> bytes:

@@ -17,14 +17,14 @@ from sealpost.content.vault import Sealed
 from sealpost.domain.canonical import digest
 from sealpost.domain.errors import PreconditionFailed, Unavailable
 from sealpost.domain.ids import ticket_token, uuid7
-from sealpost.domain.records import Event, Link, Record, Subject, make
+from sealpost.domain.records import Event, Link, Record, Subject
 from sealpost.store.gateway_mails import Claim
 from sealpost.store.idempotency_keys import Held
 from sealpost.usecases.accounts import Accounts
 from sealpost.usecases.chain import LOOK_AGAIN
 from sealpost.usecases.encode import Enclosed, Encoded, enclose
 from sealpost.usecases.fields import Fields, Rules, read_fields
-from sealpost.usecases.seals import salt_for, seal_submission
+from sealpost.usecases.seals import make_record, salt_for, seal_submission
 from sealpost.usecases.service import Limits, Service
 from sealpost.usecases.sign_mail import verified_domain
 from sealpost.usecases.submission_group import Submission, SubmissionGroup
@@ -155,4 +155,4 @@ def _record(service: Service, message: SubmitMessage, fields: Fields, subject: S
     now = subject.submitted_at
     event = Event("submitted", now, service.clock.now(), extension=extension)
     evidence_id = uuid7(now, service.random)
-    return make(service.issuer, subject, Link(1, None), event, evidence_id, service.evidence.guard.statement())
+    return make_record(service, subject, Link(1, None), event, evidence_id)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from cryptography import x509
+
 from sealpost.domain.seals import NoSeal, Seal
 from sealpost.domain.seals import read as read_seal
 from sealpost.verifier.members import BadZip, Members
@@ -73,6 +75,19 @@ class Record:
         return event_name(self.value.get("ERDSEventId")) if self.value else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Who made a seal that is right.
+
+    Args:
+        chain: leaf first, without the root.
+        at: when it was there at the latest, by a token; None without one.
+    """
+
+    chain: tuple[x509.Certificate, ...]
+    at: datetime | None
+
+
 @dataclass(slots=True)
 class Case:
     """One bundle while it is verified.
@@ -86,6 +101,7 @@ class Case:
         times: of their tokens, once checked, by the same name.
         leaves: hashes of the log's entries by record, once computed.
         own: the bundle's own trust folder, which is no anchor.
+        sealers: of the seals that are right, by the name of their member.
     """
 
     members: Members
@@ -96,6 +112,7 @@ class Case:
     times: dict[str, StampedTime] = field(default_factory=dict[str, StampedTime])
     leaves: dict[int, bytes] = field(default_factory=dict[int, bytes])
     own: Trust | None = None
+    sealers: dict[str, Sealer] = field(default_factory=dict[str, Sealer])
 
     def named(self, kind: str) -> list[tuple[str, re.Match[str]]]:
         """The members of a kind, and what their names say; a number is written in one way only."""

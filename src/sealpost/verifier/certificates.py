@@ -9,17 +9,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.x509 import verification
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from sealpost.verifier.report import Said
+from sealpost.verifier.tables import RULES
 
-_OTHER_PURPOSES = frozenset({ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING})
+_PURPOSES = frozenset({RULES["evidencePurpose"], *RULES["documentPurposes"]})
+_LONGEST_LIST = timedelta(days=RULES["revocationListDays"])
+_HOSTS = (x509.DNSName, x509.IPAddress)
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # told apart by identity: one is made for a chain, and kept
@@ -103,9 +106,10 @@ class Certificates:
             raise Said(f"{check}.chain", reason=str(error)[:200]) from error
         return _span(path)
 
-    def has_list_for(self, certificate: x509.Certificate) -> bool:
-        """Whether a list of revoked certificates speaks of this certificate's issuer."""
-        return any(one.issuer == certificate.issuer for one in self._revocations)
+    def listed_until(self, certificate: x509.Certificate) -> datetime | None:
+        """Until when lists say which certificates of this one's issuer were revoked; None without any such list."""
+        lists = [one for one in self._revocations if one.issuer == certificate.issuer and self._is_signed(one)]
+        return max((_until(one) for one in lists if not _is_partial(one)), default=None)
 
     def is_revoked(self, certificate: x509.Certificate, at: datetime) -> bool:
         """Whether a signed list says that it was revoked at a time or before."""
@@ -152,10 +156,31 @@ def _require_usage(check: str, leaf: x509.Certificate) -> None:
             seen = (value.digital_signature or value.content_commitment) and not value.key_cert_sign
         if isinstance(value, x509.BasicConstraints) and value.ca:
             raise Said(f"{check}.usage")
-        if isinstance(value, x509.ExtendedKeyUsage) and not _OTHER_PURPOSES.isdisjoint(value):
-            raise Said(f"{check}.usage")
+        if isinstance(value, x509.ExtendedKeyUsage) and not {one.dotted_string for one in value} <= _PURPOSES:
+            raise Said(f"{check}.usage")  # of a web server, a mail user, a time stamp authority …
+        if isinstance(value, x509.SubjectAlternativeName) and any(isinstance(one, _HOSTS) for one in value):
+            raise Said(f"{check}.usage")  # a server's, whatever it says of its purpose
     if not seen:
         raise Said(f"{check}.usage")
+
+
+def is_for_evidence(leaf: x509.Certificate) -> bool:
+    """Whether a certificate is issued for seals of evidence; older ones do not say what they are for."""
+    for extension in leaf.extensions:
+        if isinstance(extension.value, x509.ExtendedKeyUsage):
+            return RULES["evidencePurpose"] in {one.dotted_string for one in extension.value}
+    return False
+
+
+def _until(revocations: x509.CertificateRevocationList) -> datetime:
+    """When a list is stale: once the next one is due, and never later than a list may count."""
+    begin, due = revocations.last_update_utc, revocations.next_update_utc
+    return begin if due is None else min(due, begin + _LONGEST_LIST)
+
+
+def _is_partial(revocations: x509.CertificateRevocationList) -> bool:
+    """Whether it is a list of some only, or of changes: what is critical in it is not understood here."""
+    return any(one.critical for one in revocations.extensions)
 
 
 def _span(chain: Sequence[x509.Certificate]) -> tuple[datetime, datetime]:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sealpost.verifier.case import Case
+from sealpost.verifier.case import Case, Sealer
 from sealpost.verifier.certificates import Signatory, shown
 from sealpost.verifier.der import SEAL, NotDer, octets_of, require_der
 from sealpost.verifier.report import Said
@@ -164,6 +164,7 @@ def _judge(case: Case, check_id: str, about: str, who: Signatory, signer: Any) -
         raise Said(f"{check_id}.suite", time=shown(judged))
     if at is not None or case.trust:
         certificates.judge(check_id, who, judged)
+    case.sealers[about] = Sealer(who.chain, at)
     if at is None:
         raise Said(f"{check_id}.time")
     if case.trust is None:

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from sealpost.domain.seals import Seal, signing_input
-from sealpost.verifier.case import Case, Record
-from sealpost.verifier.certificates import Certificates, Signatory, shown
+from sealpost.verifier.case import Case, Record, Sealer
+from sealpost.verifier.certificates import Certificates, shown
 from sealpost.verifier.report import Said
 from sealpost.verifier.tables import covers, suite
 from sealpost.verifier.times import proven
@@ -47,17 +47,12 @@ def _check(case: Case, record: Record, certificates: Certificates) -> None:
     if used is None or not covers(used, at.astimezone(UTC).date()):
         raise Said("seal.suite", time=shown(at))
     certificates.judge("seal", who, at)
-    _remark_lists(case, certificates, who)
+    case.sealers[f"records/{record.seq:03}.jades.json"] = Sealer(who.chain, time.at if time else None)
     if time is None:
         raise Said("seal.time")
     if case.trust is None:
         raise Said("seal.signer", signer=who.name)
     case.findings.say("seal.ok", f"records/{record.seq:03}.jades.json", record=record.seq, signer=who.name)
-
-
-def _remark_lists(case: Case, certificates: Certificates, who: Signatory) -> None:
-    if case.trust and not certificates.has_list_for(who.leaf):
-        case.findings.remark("remark.crl")
 
 
 def is_sealed(seal: Seal, record: bytes, key: EllipticCurvePublicKey) -> bool:

@@ -6,17 +6,20 @@ anchors: they show consistency only. Source: evidence format, sections 5 to 7; C
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealpost.domain.policy import Policy, read_policy
 from sealpost.verifier.report import Unusable
+from sealpost.verifier.trust_files import Bundled, chosen_files, require_outside
 
 ROOTS, TSA_ROOTS, REVOKED, POLICY = "roots.pem", "tsa-roots.pem", "revoked/", "policy"
-_LARGEST = 8 << 20
+_SEALING = re.compile(r"certificates/(?:record-seal|pdf-seal)-[1-9][0-9]{0,4}\.pem", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +31,50 @@ class Trust:
         tsa_roots: of time stamp authorities.
         revocations: lists by these roots.
         policy: keys of logs and witnesses, and which witnesses suffice.
+        certificates: DER of those that seal or sealed, as the folder lists them; no anchors.
     """
 
     roots: tuple[x509.Certificate, ...]
     tsa_roots: tuple[x509.Certificate, ...]
     revocations: tuple[x509.CertificateRevocationList, ...]
     policy: Policy
+    certificates: frozenset[bytes] = frozenset()
 
 
-def read_trust(folder: Path) -> Trust:
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """What was given as a trust folder and counts as none: that is no fault of the evidence.
+
+    Args:
+        why: ``trust.bundled`` or ``trust.malformed``.
+        reason: of the latter.
+    """
+
+    why: str
+    reason: str = ""
+
+
+def choose_trust(path: Path) -> Trust | Unfit:
+    """The trust folder that somebody chose, itself or zipped, or why it is none.
+
+    One that lies in an unpacked bundle is none, whatever it holds: who made the bundle made it.
+    """
+    try:
+        require_outside(path)
+        return read_trust(path)
+    except Bundled:
+        return Unfit("trust.bundled")
+    except Unusable as error:
+        return Unfit("trust.malformed", str(error))
+
+
+def read_trust(path: Path) -> Trust:
     """The trust folder at a place.
 
     Raises:
-        Unusable: not one, with the reason.
+        Unusable: not one, with the reason; `Bundled` where it is a bundle's.
     """
-    try:
-        if not folder.is_dir():
-            raise Unusable(f"{folder} is no folder")
-        names = [ROOTS, TSA_ROOTS, POLICY, *(f"{REVOKED}{one.name}" for one in sorted(folder.glob("revoked/*.crl")))]
-        return trust_of({name: _octets(folder / name) for name in names if (folder / name).exists()})
-    except OSError as error:
-        raise Unusable(f"{folder} cannot be read: {error}") from error
+    return trust_of(chosen_files(path))
 
 
 def trust_of(members: Mapping[str, bytes]) -> Trust:
@@ -62,24 +88,33 @@ def trust_of(members: Mapping[str, bytes]) -> Trust:
     """
     if ROOTS not in members or POLICY not in members:
         raise Unusable(f"no trust folder: {ROOTS} or {POLICY} is missing")
+    lists = tuple(_revocations(name, octets) for name, octets in members.items() if name.startswith(REVOKED))
+    sealing = [_certificates(name, octets) for name, octets in members.items() if _SEALING.fullmatch(name)]
+    return Trust(
+        _certificates(ROOTS, members[ROOTS]),
+        _certificates(TSA_ROOTS, members.get(TSA_ROOTS, b"")),
+        lists,
+        _policy(members[POLICY]),
+        frozenset(one[0].public_bytes(Encoding.DER) for one in sealing if one),
+    )
+
+
+def _policy(octets: bytes) -> Policy:
     try:
-        return Trust(
-            _certificates(members[ROOTS]),
-            _certificates(members.get(TSA_ROOTS, b"")),
-            tuple(x509.load_der_x509_crl(octets) for name, octets in members.items() if name.startswith(REVOKED)),
-            read_policy(members[POLICY].decode()),
-        )
-    except ValueError as error:  # NoPolicy, UnicodeDecodeError and what cryptography raises are such
-        raise Unusable(f"no trust folder: {error}") from error
+        return read_policy(octets.decode())
+    except ValueError as error:  # NoPolicy and UnicodeDecodeError are such
+        raise Unusable(f"{POLICY} is no policy of logs and witnesses") from error
 
 
-def _certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
-    return tuple(x509.load_pem_x509_certificates(pem)) if pem.strip() else ()
+def _revocations(name: str, octets: bytes) -> x509.CertificateRevocationList:
+    try:
+        return x509.load_der_x509_crl(octets)
+    except ValueError as error:
+        raise Unusable(f"{name} is no list of revoked certificates") from error
 
 
-def _octets(path: Path) -> bytes:
-    with path.open("rb") as file:
-        octets = file.read(_LARGEST + 1)
-    if len(octets) > _LARGEST:
-        raise Unusable(f"{path} is too large")
-    return octets
+def _certificates(name: str, pem: bytes) -> tuple[x509.Certificate, ...]:
+    try:
+        return tuple(x509.load_pem_x509_certificates(pem)) if pem.strip() else ()
+    except ValueError as error:
+        raise Unusable(f"{name} has no certificates") from error

@@ -1,7 +1,7 @@
 """Verifies one bundle: every check, in an order in which each finds what it needs. The verifier's entry point.
 
 No network, no database, no settings. Whatever a file holds, the answer is a report: only a file that is no bundle at all
-or a bad trust folder is an exception.
+is an exception. A trust folder that cannot be used is told, and all that needs none is checked.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from sealpost.verifier import (
     order,
     pdf,
     seals,
+    signer,
     structure,
     times,
     tls,
@@ -32,7 +33,7 @@ from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.members import BadZip, Members
 from sealpost.verifier.report import Findings, Moment, Report, Unusable, finished
 from sealpost.verifier.tables import WORDS
-from sealpost.verifier.trust import Trust
+from sealpost.verifier.trust import Trust, Unfit
 
 _CHECKS = (
     (structure.check, "structure"),
@@ -47,12 +48,13 @@ _CHECKS = (
     (order.check, "order"),
     (container.check, "container"),
     (pdf.check, "pdf"),
+    (signer.check, "signer"),
 )
 
 
 def verify(
     source: Path | bytes | BinaryIO,
-    trust: Trust | None = None,
+    trust: Trust | Unfit | None = None,
     receipts: Sequence[Receipt] = (),
     language: str = "en",
     *,
@@ -62,13 +64,13 @@ def verify(
 
     Args:
         source: the file, its octets, or where it is open for reading.
-        trust: of `trust.read_trust`; without it, who sealed and whose log it is stays not proven.
+        trust: of `trust.choose_trust`; without one that can be used, who sealed and whose log it is stays not proven.
         receipts: bundles or proofs given out before.
         language: of the report's words: nl, en, de or fr.
         log: a copy of the log's folder.
 
     Raises:
-        Unusable: not a readable file, no bundle at all, or no copy of a log.
+        Unusable: not a readable file, no bundle at all, or no copy of a log; never for its trust folder.
     """
     with ExitStack() as stack:
         try:
@@ -88,8 +90,22 @@ def _refused(reason: str, language: str) -> Report:
 
 
 def _report(
-    members: Members, trust: Trust | None, receipts: tuple[Receipt, ...], language: str, log: Path | None
+    members: Members, trust: Trust | Unfit | None, receipts: tuple[Receipt, ...], language: str, log: Path | None
 ) -> Report:
+    chosen = None if isinstance(trust, Unfit) else trust
+    case = _examined(members, chosen)
+    findings = case.findings
+    if isinstance(trust, Unfit):
+        findings.say(trust.why, reason=trust.reason)
+    states = earlier.check(case, receipts, lambda one: _examined(one, chosen))
+    if log is not None:
+        audit.check(case, log, states)
+    findings.remark("remark.read")
+    return finished(findings, _time_line(case), _parties(case), language)
+
+
+def _examined(members: Members, trust: Trust | None) -> Case:
+    """A bundle after every check that needs nothing but itself and the trust folder."""
     findings = Findings()
     case = opened(members, trust, findings)
     with findings.about("container"):
@@ -97,11 +113,7 @@ def _report(
     for check, name in _CHECKS:
         with findings.about(name):
             check(case)
-    states = earlier.check(case, receipts)
-    if log is not None:
-        audit.check(case, log, states)
-    findings.remark("remark.read")
-    return finished(findings, _time_line(case), _parties(case), language)
+    return case
 
 
 def _require_whole(members: Members) -> None:

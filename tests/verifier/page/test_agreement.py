@@ -26,7 +26,6 @@ from sealpost.usecases.stamp import stamp_pending
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.report import Unusable
 from sealpost.verifier.tables import LANGUAGES
-from sealpost.verifier.trust import trust_of
 from sealpost.verifier.verify import verify
 from tests.path.test_evidence import octets as octets_of
 from tests.path.test_evidence import proven, sender_bundle
@@ -46,6 +45,7 @@ from tests.verifier.lives import (
     whole_bundle,
 )
 from tests.verifier.page.conftest import CHROMIUM, Verifier, opened
+from tests.verifier.signers import chosen, forged
 from tests.world import ACT
 from tests.world import World as ServiceWorld
 
@@ -53,6 +53,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="CHROMIUM IS MISSING: the page is not tested in a browser"),
 ]
+UNFIT = "trust.malformed"
 UNABLE = {"log.unable", "witness.unable"}
 STEP, LEAST = 5, 120  # of the ways to make a bundle wrong, every fifth
 # A browser of before ML-DSA: what it says of an algorithm that it does not know.
@@ -72,7 +73,7 @@ Named = list[tuple[str, bytes]]
 def told(octets: bytes, trust: Files | None, receipts: Sequence[Receipt] = (), language: str = "en") -> dict[str, Any]:
     """What the command says."""
     try:
-        return verify(octets, None if trust is None else trust_of(trust), receipts, language).as_json()
+        return verify(octets, chosen(None if trust is None else dict(trust)), receipts, language).as_json()
     except Unusable as error:
         return {"exit": 3, "claims": [], "heads": [], "remarks": [], "timeLine": [], "reason": str(error)}
 
@@ -219,28 +220,37 @@ async def test_trust_of_many_kinds(
         ({"tsa-roots.pem": b""}, "time.authority"),
         ({"roots.pem": others["roots.pem"] + files["roots.pem"]}, "seal.ok"),
         ({"policy": others["policy"]}, "log.signature"),
-        ({"policy": policy.replace(b"log.sealpost.example/log/2026+", b"log.sealpost.example/log/2027+")}, ""),
+        ({"policy": policy.replace(b"log.sealpost.example/log/2026+", b"log.sealpost.example/log/2027+")}, UNFIT),
         ({"policy": world.policy(quorum="none").encode()}, "witness.quorum"),
         ({"policy": b"".join(policy.splitlines(keepends=True)[:2]) + b"quorum none\n"}, "witness.quorum"),
         ({"policy": policy.replace(b" any bob", b" all bob")}, "witness.ok"),
-        ({"policy": policy + b"quorum none\n"}, ""),
+        ({"policy": policy + b"quorum none\n"}, UNFIT),
         ({"policy": b"quorum none\n"}, "log.unknown"),
-        ({"policy": b""}, ""),
-        ({"roots.pem": b"no certificate"}, ""),
-        ({"revoked/root-1.crl": b"no list"}, ""),
+        ({"policy": b""}, UNFIT),
+        ({"roots.pem": b"no certificate"}, UNFIT),
+        ({"revoked/root-1.crl": b"no list"}, UNFIT),
+        ({"certificates/pdf-seal-1.pem": b"no certificate"}, UNFIT),
         ({"revoked/root-1.crl": others["revoked/root-1.crl"]}, "seal.ok"),
     ]
     for changes, why in table:
         trust = {**files, **changes}
-        try:
-            trust_of(trust)
-        except Unusable:
-            assert (await verifier.verify(good, trust))["exit"] == 3, changes
-            assert why == "", changes
-            continue
         whys = await agreed(verifier, good, trust)
+        assert (UNFIT in whys) == (why == UNFIT), changes
         if verifier.able:
             assert why in whys, (changes.keys(), why)
+
+
+async def test_who_sealed(verifier: Verifier, world: World) -> None:
+    """Every seal of somebody else's: the same finding as the command's, and the same sentence."""
+    for one in await asyncio.to_thread(lambda: list(forged(world))):
+        command, page = told(one.octets, one.trust), await verifier.verify(one.octets, one.trust)
+        assert differences(command, page, able=verifier.able) == [], one.name
+        ours, theirs = (
+            [words["words"] for words in report["claims"] if words["check"] == "signer"] for report in (command, page)
+        )
+        assert ours == theirs, one.name
+        assert one.expected <= {claim["why"] for claim in page["claims"]}, one.name
+        await agreed(verifier, one.octets, None)
 
 
 async def test_a_witness_next_door(verifier: Verifier, neighbour: tuple[World, bytes]) -> None:

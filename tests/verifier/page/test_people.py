@@ -165,7 +165,7 @@ async def test_files_instead_of_a_folder(chromium: Browser, good: bytes, folder:
         assert "seal" not in {await one.inner_text() for one in await page.locator(".badge.fail").all()}
         assert await page.locator("details:has(.badge.open) .name", has_text=WORDS["check.seal"]["en"]).count() == 0
         text = await page.locator("#result").inner_text()
-        assert WORDS["remark.crl"]["en"] not in text
+        assert "no list of revoked certificates" not in text
 
 
 async def test_only_lists_directly_below_revoked_count(chromium: Browser, good: bytes, folder: Path) -> None:
@@ -175,9 +175,10 @@ async def test_only_lists_directly_below_revoked_count(chromium: Browser, good: 
         (folder / name).write_bytes(b"no list")
     async with opened(chromium, locale="en-GB") as page:
         assert await choose(page, good, folder) in {WORDS["result.0"]["en"], WORDS["result.2"]["en"]}
-        assert WORDS["remark.crl"]["en"] not in await page.locator("#result").inner_text()
+        assert "no list of revoked certificates" not in await page.locator("#result").inner_text()
         (folder / "revoked" / "root-1.crl").write_bytes(b"no list")
-        assert (await choose(page, good, folder)).startswith("This file could not be checked: no trust folder")
+        assert await choose(page, good, folder) == WORDS["result.2"]["en"]
+        assert "revoked/root-1.crl is no list of revoked certificates" in await page.locator("#result").inner_text()
 
 
 async def test_lists_in_a_folder_of_their_own(chromium: Browser, good: bytes, folder: Path) -> None:
@@ -185,7 +186,8 @@ async def test_lists_in_a_folder_of_their_own(chromium: Browser, good: bytes, fo
     (folder / "revoked" / "policy").write_bytes((folder / "policy").read_bytes())
     (folder / "revoked" / "roots.pem").write_bytes((folder / "roots.pem").read_bytes())
     async with opened(chromium, locale="en-GB") as page:
-        assert (await choose(page, good, folder / "revoked")).startswith("This file could not be checked: no trust")
+        assert await choose(page, good, folder / "revoked") == WORDS["result.2"]["en"]
+        assert "revoked/root-1.crl is no list of revoked certificates" in await page.locator("#result").inner_text()
 
 
 async def test_no_option_of_the_command_is_named(chromium: Browser, world: World, folder: Path) -> None:
@@ -219,9 +221,10 @@ async def test_dropped_files(chromium: Browser, good: bytes) -> None:
 async def test_a_bad_trust_folder_is_said(chromium: Browser, good: bytes, folder: Path) -> None:
     (folder / "policy").unlink()
     async with opened(chromium, locale="en-GB") as page:
-        sentence = await choose(page, good, folder)
-        assert sentence.startswith("This file could not be checked: no trust folder")
-        assert await page.locator("details").count() == 0
+        assert await choose(page, good, folder) == WORDS["result.2"]["en"]
+        notice = await page.locator("p.notice", has_text="trust folder").inner_text()
+        assert notice == WORDS["trust.malformed"]["en"].format(reason="no trust folder: roots.pem or policy is missing")
+        assert await page.locator(".badge.fail").count() == 0
 
 
 async def test_on_paper(chromium: Browser, good: bytes, folder: Path) -> None:

@@ -20,6 +20,7 @@ from pyhanko.sign.timestamps.api import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from sealpost.seal.exact import ExactCertificate, ExactContentInfo, encoded, octets_of
+from sealpost.seal.purpose import require_purpose
 from sealpost.seal.signer import ES256, Signer, SigningFailed, as_der
 from sealpost.seal.timestamps.token import TimestampWrong
 
@@ -40,7 +41,7 @@ class CmsSigner(PyHankoSigner):
         at: aware; when it signs.
 
     Raises:
-        SigningFailed: another kind of key, or its certificate is not valid at that time.
+        SigningFailed: another kind of key, or its certificate is not valid at that time, or not for evidence.
     """
 
     def __init__(self, signer: Signer, at: datetime) -> None:
@@ -49,6 +50,7 @@ class CmsSigner(PyHankoSigner):
         if not signer.valid[0] <= at <= signer.valid[1]:
             name = f"{signer.purpose}-{signer.number}"
             raise SigningFailed(f"the certificate of {name} is not valid at {at.astimezone(UTC)}")
+        require_purpose(signer, at)
         chain: list[Any] = [ExactCertificate.load(one) for one in signer.certificates]
         registry = SimpleCertificateStore()
         registry.register_multiple(chain[1:])  # the first is taken as it is; here too, it would stand there twice

@@ -54,6 +54,8 @@ export class Case {
   signed = new Map();
   times = new Map();
   own = null;
+  /** Of the seals that are right, by the name of their member: `{chain, at}`, the time null without a token. */
+  sealers = new Map();
 
   constructor(members, trust, findings) {
     this.members = members;
@@ -80,7 +82,9 @@ export class Case {
 
   /** The same case, whose findings nobody reads. */
   silent() {
-    return new Case(this.members, this.trust, new Findings());
+    const quiet = new Case(this.members, this.trust, new Findings());
+    quiet.sealers = this.sealers;
+    return quiet;
   }
 }
 

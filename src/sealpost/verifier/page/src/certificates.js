@@ -3,12 +3,17 @@
 // For record seals, the bundle's seal, the PDF's, and time tokens. A path is built once for a chain and kept with the time
 // in which all of it is valid.
 import { Said } from "./report.js";
-import { Certificate, OIDS, SIGNATURES, basicConstraintsOf, isSameName, keyUsageOf, purposesOf } from "./x509.js";
+import {
+  Certificate, OIDS, SIGNATURES, basicConstraintsOf, isForHost, isSameName, keyUsageOf, purposesOf,
+} from "./x509.js";
+import { RULES } from "./tables.js";
 import { algorithmOf } from "./der.js";
 import { equal } from "./octets.js";
 import { shown } from "./case.js";
 
 const DEPTH = 8;
+const DAY = 86_400_000;
+const PURPOSES = new Set([RULES.evidencePurpose, ...RULES.documentPurposes]);
 // What may be critical in a path: authority and subject key, key usage, names, constraints, purposes, access.
 const KNOWN = new Set([
   "2.5.29.35", "2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.37", "1.3.6.1.5.5.7.1.1",
@@ -59,9 +64,14 @@ export class Certificates {
     this.#anchored.set(who, spanOf(path));
   }
 
-  /** Whether a list of revoked certificates speaks of this certificate's issuer. */
-  hasListFor(certificate) {
-    return this.revocations.some((one) => isSameName(one.issuer, certificate.issuer));
+  /** Until when lists say which certificates of this one's issuer were revoked; null without any such list. */
+  async listedUntil(certificate) {
+    let until = null;
+    for (const list of this.revocations) {
+      if (list.isPartial || !isSameName(list.issuer, certificate.issuer) || !(await this.#isSigned(list))) continue;
+      until = Math.max(until ?? -Infinity, untilOf(list));
+    }
+    return until;
   }
 
   /** Whether a signed list says that it was revoked at a time or before. */
@@ -101,9 +111,15 @@ async function signatoryOf(check, chain) {
 function requireUsage(check, leaf) {
   const usage = keyUsageOf(leaf);
   const purposes = purposesOf(leaf)?.list ?? [];
-  const other = purposes.some((one) => [OIDS.timeStamping, OIDS.ocspSigning].includes(one));
+  const other = isForHost(leaf) || !purposes.every((one) => PURPOSES.has(one));
   if (!usage?.signs || usage.issues || basicConstraintsOf(leaf)?.authority || other) throw new Said(`${check}.usage`);
 }
+
+/** Whether a certificate is issued for seals of evidence; older ones do not say what they are for. */
+export const isForEvidence = (leaf) => purposesOf(leaf)?.list.includes(RULES.evidencePurpose) ?? false;
+
+/** When a list is stale: once the next one is due, and never later than a list may count. */
+const untilOf = ({ begin, due }) => (due === null ? begin : Math.min(due, begin + RULES.revocationListDays * DAY));
 
 const spanOf = (chain) => ({
   begin: Math.max(...chain.map((one) => one.begin)),

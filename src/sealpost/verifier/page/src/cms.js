@@ -136,6 +136,7 @@ async function judge(found, checkId, about, who, refuse, signer) {
   const judged = at ?? Date.now();
   if (!RULES.suites.some((one) => covers(one, judged))) throw new Said(`${checkId}.suite`, { time: shown(judged) });
   if (at !== null || found.trust) await certificatesOf(found).judge(checkId, who, judged);
+  found.sealers.set(about, { chain: who.chain, at });
   if (at === null) throw new Said(`${checkId}.time`);
   if (found.trust === null) throw new Said(`${checkId}.signer`, { signer: who.name });
   found.findings.say(`${checkId}.ok`, about, { signer: who.name });

@@ -1,6 +1,9 @@
 // The files that somebody chose or dropped: of one folder, with their names in it.
 
-const LARGEST = 8 << 20;
+import { KNOWN } from "./trust_files.js";
+import { LIMITS } from "./tables.js";
+import { Unfit } from "./trust.js";
+
 const LIST = /^revoked\/[^/]*\.crl$/;
 
 /** What was chosen in a file or folder field: `{path, file, alone}`, the path without the folder's own name. */
@@ -40,16 +43,28 @@ async function walked(entry, alone = true) {
 
 /** The trust folder's files as the verifier wants them, whether a whole folder or single files were chosen. */
 export async function trustFiles(given) {
-  const found = {};
-  for (const { path, file, alone } of given.toSorted((one, other) => (one.path < other.path ? -1 : 1))) {
-    // A list that was chosen by itself has lost the name of its folder; all others count only directly below `revoked`.
-    const name = alone && path.endsWith(".crl") ? `revoked/${path}` : path;
-    const known = ["roots.pem", "tsa-roots.pem", "policy"].includes(name) || LIST.test(name);
-    if (known && file.size > LARGEST) throw new Error(`${path} is too large`);
-    if (known) found[name] = await octetsOf(file);
+  const found = Object.create(null);
+  let left = LIMITS.trustTotalOctets;
+  for (const { path, file, alone } of given) {
+    const name = alone ? placed(path) : path;
+    const isWanted = KNOWN.test(inner(name)) || KNOWN.test(name) || (given.length === 1 && alone);
+    if (isWanted && (file.size > LIMITS.trustOctets || file.size > left)) {
+      return new Unfit("trust.malformed", `${path} is too large`);
+    }
+    // Of all others the names are enough: they tell whether it is an unpacked bundle.
+    found[name] = isWanted ? await octetsOf(file) : new Uint8Array();
+    left -= found[name].length;
   }
   return found;
 }
+
+/** A file that was chosen by itself has lost the name of its folder; all others count only where they belong. */
+function placed(path) {
+  if (path.endsWith(".crl")) return `revoked/${path}`;
+  return /^(?:record-seal|pdf-seal)-[0-9]+\.pem$/.test(path) ? `certificates/${path}` : path;
+}
+
+const inner = (path) => path.split("/").slice(1).join("/");
 
 export async function octetsOf(file) {
   return new Uint8Array(await file.arrayBuffer());

@@ -40,9 +40,10 @@ export function details(report, facts, language) {
   ];
 }
 
-/** What must not be overlooked: evidence that counts for nothing but tests. */
+/** What must not be overlooked: a trust folder that counts for nothing, evidence that counts for nothing but tests. */
 export function notices(report, language) {
-  const found = report.remarks.filter((one) => one.why === "remark.test");
+  const unfit = report.claims.filter((one) => one.check === "trust");
+  const found = [...unfit, ...report.remarks.filter((one) => one.why === "remark.test")];
   return found.map((one) => element("p", { class: "notice" }, sentence(one.why, language, one.values)));
 }
 

@@ -96,7 +96,7 @@ async function checkOne(found, record, certificates, about) {
   const used = suite(record.extension.suite);
   if (used === null || !covers(used, at)) throw new Said("seal.suite", { time: shown(at) });
   await certificates.judge("seal", who, at);
-  if (found.trust && !certificates.hasListFor(who.leaf)) found.findings.remark("remark.crl");
+  found.sealers.set(about, { chain: who.chain, at: time ? time.at : null });
   if (time === null) throw new Said("seal.time");
   if (found.trust === null) throw new Said("seal.signer", { signer: who.name });
   found.findings.say("seal.ok", about, { record: record.seq, signer: who.name });

@@ -1,30 +1,70 @@
 // The trust folder that users keep: roots, revocation lists, log and witness keys. As `trust.py`.
 //
 // From files that the user chose, or from a bundle's own `trust/`, whose keys are never anchors.
-import { Unusable, reasonOf } from "./report.js";
+import { Unusable } from "./report.js";
+import { Bundled, chosenFiles } from "./trust_files.js";
 import { RevocationList, pemCertificates } from "./x509.js";
-import { latin1, text } from "./octets.js";
+import { hex, latin1, text } from "./octets.js";
 import { readPolicy } from "./policy.js";
+
+const SEALING = /^certificates\/(?:record-seal|pdf-seal)-[1-9][0-9]{0,4}\.pem$/;
+
+/** What was given as a trust folder and counts as none: that is no fault of the evidence. */
+export class Unfit {
+  constructor(why, reason = "") {
+    this.why = why;
+    this.reason = reason;
+  }
+}
+
+/** The trust folder that somebody chose, its files by their names, or why it is none. */
+export async function chooseTrust(files) {
+  if (files === null || files instanceof Unfit) return files;
+  try {
+    return await trustOf(await chosenFiles(files));
+  } catch (error) {
+    if (error instanceof Bundled) return new Unfit("trust.bundled");
+    if (error instanceof Unusable) return new Unfit("trust.malformed", error.message);
+    throw error;
+  }
+}
 
 /** The trust that files are, by the name in the folder, for example `roots.pem`. */
 export async function trustOf(files) {
   if (!("roots.pem" in files) || !("policy" in files)) {
     throw new Unusable("no trust folder: roots.pem or policy is missing");
   }
+  const names = Object.keys(files);
+  const lists = names.filter((name) => name.startsWith("revoked/"));
+  const sealing = names.filter((name) => SEALING.test(name)).map((name) => certificatesOf(name, files[name]));
+  const [roots, tsaRoots] = ["roots.pem", "tsa-roots.pem"].map((name) => certificatesOf(name, files[name] ?? new Uint8Array()));
+  return {
+    roots,
+    tsaRoots,
+    revocations: lists.map((name) => read(`${name} is no list of revoked certificates`, () => new RevocationList(files[name]))),
+    policy: await policyOf(files.policy),
+    // Those that seal or sealed, as the folder lists them; no anchors.
+    certificates: new Set(sealing.filter((one) => one.length).map(([one]) => hex(one.der))),
+  };
+}
+
+async function policyOf(octets) {
   try {
-    const lists = Object.keys(files).filter((name) => name.startsWith("revoked/"));
-    return {
-      roots: certificatesOf(files["roots.pem"]),
-      tsaRoots: certificatesOf(files["tsa-roots.pem"] ?? new Uint8Array()),
-      revocations: lists.map((name) => new RevocationList(files[name])),
-      policy: await readPolicy(text(files.policy)),
-    };
-  } catch (error) {
-    throw new Unusable(`no trust folder: ${reasonOf(error)}`);
+    return await readPolicy(text(octets));
+  } catch {
+    throw new Unusable("policy is no policy of logs and witnesses");
   }
 }
 
-function certificatesOf(octets) {
+function certificatesOf(name, octets) {
   const written = latin1(octets);
-  return written.trim() ? pemCertificates(written) : [];
+  return written.trim() ? read(`${name} has no certificates`, () => pemCertificates(written)) : [];
+}
+
+function read(why, run) {
+  try {
+    return run();
+  } catch {
+    throw new Unusable(why);
+  }
 }

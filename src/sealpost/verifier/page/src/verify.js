@@ -1,14 +1,14 @@
 // Verifies one bundle: every check, in an order in which each finds what it needs. The page's entry point.
 //
 // As `verify.py`, without the copy of a log. Whatever a file holds, the answer is a report; a file that is no bundle at all
-// or a bad trust folder is an answer with exit 3.
+// is an answer with exit 3. A trust folder that cannot be used is told, and all that needs none is checked.
 import { Findings, Unusable, finished, require } from "./report.js";
 import { WORDS, said } from "./tables.js";
 import { BadZip } from "./zip.js";
 import { asText, beginning, either } from "./values.js";
 import { isObject } from "./json.js";
 import { member, opened } from "./case.js";
-import { trustOf } from "./trust.js";
+import { Unfit, chooseTrust } from "./trust.js";
 import * as adoption from "./adoption.js";
 import * as chain from "./chain.js";
 import * as container from "./container.js";
@@ -18,6 +18,7 @@ import * as logged from "./logged.js";
 import * as order from "./order.js";
 import * as pdf from "./pdf.js";
 import * as seals from "./seals.js";
+import * as signer from "./signer.js";
 import * as structure from "./structure.js";
 import * as times from "./times.js";
 import * as tls from "./tls.js";
@@ -35,17 +36,18 @@ const CHECKS = [
   [order.check, "order"],
   [container.check, "container"],
   [pdf.check, "pdf"],
+  [signer.check, "signer"],
 ];
 
 /**
  * Verifies a bundle.
  *
- * `bundle`: octets of the file. `trust`: octets by the name in the trust folder, or null. `receipts`: `{name, octets}` of
+ * `bundle`: octets of the file. `trust`: octets by path in what was chosen as trust folder, an `Unfit`, or null. `receipts`: `{name, octets}` of
  * what was given out before. `language`: of the report's words. Gives the report as the command's `--json` does.
  */
 export async function verify({ bundle, trust = null, receipts = [], language = "en" }) {
   try {
-    return await report(bundle, trust === null ? null : await trustOf(trust), receipts, language);
+    return await report(bundle, await chooseTrust(trust), receipts, language);
   } catch (error) {
     if (!(error instanceof Unusable)) throw error;
     const empty = finished(new Findings(), [], {}, language);
@@ -54,20 +56,31 @@ export async function verify({ bundle, trust = null, receipts = [], language = "
 }
 
 async function report(bundle, trust, receipts, language) {
-  const findings = new Findings();
+  const isUnfit = trust instanceof Unfit;
+  const chosen = isUnfit ? null : trust;
   let found;
   try {
-    found = await opened(bundle, trust, findings);
+    found = await examined(bundle, chosen);
   } catch (error) {
     if (!(error instanceof BadZip)) throw error;
+    const findings = new Findings();
     findings.say("container.zip", "", { reason: error.message });
     return worded(finished(findings, [], {}, language), language);
   }
-  await findings.about("container", "", {}, () => requireWhole(found.members));
-  for (const [check, name] of CHECKS) await findings.about(name, "", {}, () => check(found));
-  await earlier.check(found, receipts);
+  const { findings } = found;
+  if (isUnfit) findings.say(trust.why, "", { reason: trust.reason });
+  await earlier.check(found, receipts, (octets) => examined(octets, chosen));
   findings.remark("remark.read");
   return worded(finished(findings, timeLineOf(found), partiesOf(found), language), language);
+}
+
+/** A bundle after every check that needs nothing but itself and the trust folder. */
+async function examined(bundle, trust) {
+  const findings = new Findings();
+  const found = await opened(bundle, trust, findings);
+  await findings.about("container", "", {}, () => requireWhole(found.members));
+  for (const [check, name] of CHECKS) await findings.about(name, "", {}, () => check(found));
+  return found;
 }
 
 const worded = (made, language) => ({ ...made, words: WORDS[`result.${made.exit}`][language] });

@@ -18,8 +18,8 @@ export const OIDS = {
   basicConstraints: "2.5.29.19",
   keyUsage: "2.5.29.15",
   extendedKeyUsage: "2.5.29.37",
+  alternativeNames: "2.5.29.17",
   timeStamping: "1.3.6.1.5.5.7.3.8",
-  ocspSigning: "1.3.6.1.5.5.7.3.9",
   anyPurpose: "2.5.29.37.0",
 };
 const LARGEST_LIST = 8 << 20;
@@ -165,6 +165,11 @@ function nameOf(value) {
     get common() {
       return read().flat().find(([oid]) => oid === "2.5.4.3")?.[1] ?? null;
     },
+    /** The one name of a kind, or empty; null where there are two. */
+    named(kind) {
+      const found = read().flat().filter(([oid]) => oid === kind);
+      return found.length > 1 ? null : (found[0]?.[1] ?? "").normalize("NFC");
+    },
     get written() {
       return read().toReversed().map(rfc4514).join(",");
     },
@@ -226,7 +231,13 @@ export function purposesOf(certificate) {
   return found ? { critical: found.critical, list: new Value(found.octets).elements().values.map((one) => one.oid) } : null;
 }
 
-/** A list of revoked certificates: who gave it, and when each number was revoked. */
+/** Whether a certificate is for a host: a name or an address of one stands in it. */
+export function isForHost(certificate) {
+  const found = certificate.extensions.get(OIDS.alternativeNames);
+  return Boolean(found) && new Value(found.octets).elements().values.some((one) => [0x82, 0x87].includes(one.tag));
+}
+
+/** A list of revoked certificates: who gave it, when, until when, and when each number was revoked. */
 export class RevocationList {
   constructor(der) {
     requireDer(der, STAMP, LARGEST_LIST);
@@ -239,14 +250,15 @@ export class RevocationList {
     tbs.maybe(0x02);
     require(equal(tbs.take(0x30).whole, this.algorithm.whole), "a list that names two algorithms");
     this.issuer = nameOf(tbs.take(0x30));
-    tbs.take().time;
-    if ([0x17, 0x18].includes(tbs.next?.tag)) tbs.take().time;
+    this.begin = tbs.take().time;
+    this.due = [0x17, 0x18].includes(tbs.next?.tag) ? tbs.take().time : null;
     this.revoked = new Map();
     for (const one of tbs.maybe(0x30)?.inner ?? []) {
       const [number, at] = one.elements().values;
       if (!this.revoked.has(hex(number.content))) this.revoked.set(hex(number.content), at.time);
     }
-    tbs.maybe(0xa0);
+    const extensions = (tbs.maybe(0xa0)?.inner[0]?.elements().values ?? []).map(extensionOf);
+    this.isPartial = extensions.some(([, { critical }]) => critical);
     tbs.end();
   }
 
