@@ -188,7 +188,7 @@ def _for_something_else(world: World) -> Iterator[Forged]:
         "a server's that is for evidence, too": certify(world, purposes=EVIDENCE + SERVER),
         "a mail user's": certify(world, purposes=MAIL),
         "an authority's": certify(world, is_issuer=True),
-        "a time stamp authority's": world.keys.signer("tsa"),
+        "a time stamp authority's": certify(world, purposes=(ExtendedKeyUsageOID.TIME_STAMPING.dotted_string,)),
     }
     for name, signer in others.items():
         yield Forged(

@@ -33,7 +33,11 @@ def test_records_may_only_be_added(world: World, right: Plan, good: bytes, trust
     before = bundled(world, replace(first, certificate=certified(world, first.records)))
     assert verify(before, trust).exit_code == 0
     assert worst(good, trust, [before, good]) == {"earlier.ok"}
-    assert worst(before, trust, [good]) == {"earlier.gone"}
+    dropped = bundled(world, replace(first, certificate=certified(world, first.records), closed=LATER))
+    assert verify(dropped, trust).exit_code == 0
+    assert worst(dropped, trust, [good]) == {"earlier.gone"}
+    assert worst(before, trust, [good]) == {"earlier.newer"}  # which was no earlier one
+    assert verify(before, trust, [Receipt("x", good)]).exit_code == 2
     assert verify(good, trust, [Receipt("x", before)]).exit_code == 0
 
 

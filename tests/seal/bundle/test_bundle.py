@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import shutil
 import zipfile
 from base64 import b64decode
 from collections.abc import AsyncIterator
@@ -118,11 +119,18 @@ def test_the_signature_holds_only_what_is_used(bundle: bytes, alices: Office) ->
     assert check_token(stamp["values"][0].dump(), signer["signature"].native).at == NOW
 
 
-def test_the_readmes_commands_find_all_good(unpacked: Path, tmp_path: Path) -> None:
+def own_trust(unpacked: Path) -> str:
+    """A trust folder of one's own, as a command of the shell; its octets may be the same."""
+    place = unpacked.parent / "my own trust"
+    shutil.copytree(unpacked / "trust", place, dirs_exist_ok=True)
+    return f"TRUST='{place}'"
+
+
+def test_the_readmes_commands_find_all_good(unpacked: Path) -> None:
     need("openssl", "pdfsig", "qpdf")
     told = commands(unpacked)
     assert [one.split()[0] for one in told] == [
-        "TRUST=trust",
+        "TRUST=$(cd",
         "sealpost",
         "openssl",
         "sed",
@@ -132,7 +140,7 @@ def test_the_readmes_commands_find_all_good(unpacked: Path, tmp_path: Path) -> N
         "for",
         "for",
     ]
-    script = "\n".join(["set -e", *(one for one in told if not one.startswith("sealpost"))])
+    script = "\n".join(["set -e", own_trust(unpacked), *(one for one in told if not one.startswith("sealpost"))])
     said = run("sh", "-c", script, at=unpacked)
     assert "CAdES Verification successful" in said
     assert "Verification: OK" in said
@@ -157,7 +165,15 @@ def test_the_readmes_commands_find_a_changed_bit(unpacked: Path, member: str, co
     changed[len(changed) // 2] ^= 1
     (unpacked / member).write_bytes(changed)
     (told,) = [one for one in commands(unpacked) if one.startswith(command)]
-    assert complaint in run("sh", "-c", f"TRUST=trust; {told}", at=unpacked, ok=None)
+    assert complaint in run("sh", "-c", f"{own_trust(unpacked)}; {told}", at=unpacked, ok=None)
+
+
+@pytest.mark.parametrize("given", ["", "TRUST=trust", "TRUST=./trust/", "TRUST=$PWD/trust", "TRUST=nowhere", "TRUST="])
+def test_the_readmes_commands_take_no_keys_out_of_the_file(unpacked: Path, given: str) -> None:
+    need("openssl")
+    told = commands(unpacked)
+    for one in [one for one in told if "$TRUST/" not in one and "TRUST" in one]:
+        assert "TRUST" in run("sh", "-c", "\n".join([given, told[0], one]), at=unpacked, ok=False)
 
 
 def test_the_readmes_command_shows_certificates_of_mail_servers(unpacked: Path) -> None:
@@ -239,4 +255,4 @@ async def test_the_readmes_commands_know_renewed_times(alices: Office, ticket: T
         found.extractall(tmp_path)
         assert found.read("checkpoints/2026-47.2.tsr") == renewal
     (told,) = [one for one in commands(tmp_path) if one.startswith("for text")]
-    assert run("sh", "-c", f"TRUST=trust; {told}", at=tmp_path).count("Verification: OK") == 2
+    assert run("sh", "-c", f"{own_trust(tmp_path)}; {told}", at=tmp_path).count("Verification: OK") == 2

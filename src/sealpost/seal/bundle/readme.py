@@ -44,22 +44,23 @@ META-INF/                the list of all files with their SHA-256, and the signa
 
 HOW TO CHECK EVERYTHING
 
-Get the trust folder from a place that you trust, other than this file, and name it here:
+You need a trust folder of your own: one that you got from the service itself (/trust/ on its website) or kept from an
+earlier case. The folder trust/ in this file is none: whoever made the file has put it there. Unpack this file, go to where
+it is unpacked, and say where your own trust folder is, for example by  export TRUST=/home/me/trust-of-the-service  . This
+makes sure that there is one, and that it is not out of this file; the commands below fail without it:
 
-  TRUST=trust
-
-(As it stands, this takes the one in this file, which shows that the parts fit and no more.)
+  TRUST=$(cd "${{TRUST:?is not set}}" && pwd -P); case "$TRUST/" in /|"$(pwd -P)"/*) unset TRUST; echo "Set TRUST to your own trust folder; the one of this file does not count.";; esac
 
 With Sealpost:
 
-  sealpost verify ../evidence-{reference}.asice --trust "$TRUST"
+  sealpost verify ../evidence-{reference}.asice --trust "${{TRUST:?}}"
 
 HOW TO CHECK PARTS WITH OTHER TOOLS (openssl 3, poppler-utils, qpdf)
 
 1. The list of files was signed by the service, and nothing was changed since. "-attime {seconds}" is the time when this
    file was made ({made}): certificates are judged as of then.
 
-  openssl cms -verify -binary -cades -inform DER -in META-INF/signature001.p7s -content META-INF/ASiCManifest001.xml -CAfile "$TRUST/roots.pem" -purpose any -attime {seconds} -out /dev/null
+  openssl cms -verify -binary -cades -inform DER -in META-INF/signature001.p7s -content META-INF/ASiCManifest001.xml -CAfile "${{TRUST:?}}/roots.pem" -purpose any -attime {seconds} -out /dev/null
 
 2. Each file is the one in the list. Prints only what differs:
 
@@ -68,7 +69,7 @@ HOW TO CHECK PARTS WITH OTHER TOOLS (openssl 3, poppler-utils, qpdf)
 3. The times of the checkpoints; a token that renews others is over the text and those. Prints "Verification: OK" for
    each. It may fail for a renewed one whose authority's certificate has ended: "sealpost verify" judges it as of the next.
 
-  for text in checkpoints/*.txt; do set -- "$text"; for token in "${{text%.txt}}.tsr" "${{text%.txt}}".[2-9].tsr; do [ ! -e "$token" ] || {{ cat "$@" | openssl ts -verify -data /dev/stdin -in "$token" -CAfile "$TRUST/tsa-roots.pem" -attime {seconds}; set -- "$@" "$token"; }}; done; done
+  for text in checkpoints/*.txt; do : "${{TRUST:?}}"; set -- "$text"; for token in "${{text%.txt}}.tsr" "${{text%.txt}}".[2-9].tsr; do [ ! -e "$token" ] || {{ cat "$@" | openssl ts -verify -data /dev/stdin -in "$token" -CAfile "${{TRUST:?}}/tsa-roots.pem" -attime {seconds}; set -- "$@" "$token"; }}; done; done
 
 4. The seal of the certificate. "Signature is Valid" means that nothing was changed since; whether the issuer is trusted
    depends on the certificates that your machine knows:
