@@ -25,7 +25,7 @@ from sealpost.domain.canonical import SHA256_URI
 from sealpost.domain.note import NoNote, strict_base64
 from sealpost.verifier.case import Case, Record, Sealer
 from sealpost.verifier.certificates import is_for_evidence, shown
-from sealpost.verifier.der import NotDer, octets_of, require_der
+from sealpost.verifier.der import SEAL, NotDer, octets_of, require_der
 from sealpost.verifier.report import Said
 from sealpost.verifier.seals import certificates_of
 from sealpost.verifier.tables import FAIL, MEMBERS, RULES
@@ -128,8 +128,8 @@ def _attribute(details: dict[str, Any], name: str) -> str | None:
         (values,) = [one["AttributeValue"] for one in details["Identity"]["Attribute"] if one["Name"] == name]
     except (KeyError, TypeError, ValueError):
         return None
-    is_one = isinstance(values, list) and len(values) == 1 and isinstance(values[0], str)
-    return unicodedata.normalize("NFC", values[0]) if is_one else None
+    found = cast("list[Any]", values) if isinstance(values, list) else []
+    return unicodedata.normalize("NFC", found[0]) if len(found) == 1 and isinstance(found[0], str) else None
 
 
 def _cut(name: str) -> str:
@@ -161,7 +161,7 @@ def _is_of(given: dict[str, Any], leaf: x509.Certificate) -> bool:
 def _is_numbered(der: bytes, leaf: x509.Certificate) -> bool:
     """Whether an IssuerSerial is a certificate's."""
     try:
-        require_der(der)
+        require_der(der, SEAL)
     except NotDer:
         return False
     found = _tsp.IssuerSerial.load(der, strict=True)
