@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +30,7 @@ TEMPLATE = "migrated"
 # Argon2 as costly as it must be would be most of the suite's time; its parameters are tested by themselves.
 passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _numbers = itertools.count(1)
+_BEGAN = time.monotonic()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -49,8 +52,15 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(summary())
 
 
-def pytest_runtest_setup() -> None:
-    """No network beyond this machine."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seconds", type=float, default=math.inf, help="skip the tests that have not begun by then")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """No network beyond this machine, and no test that there is no time for."""
+    seconds: float = item.config.option.seconds
+    if time.monotonic() - _BEGAN > seconds:
+        pytest.skip("no time was left for it")
     pytest_socket.socket_allow_hosts(["127.0.0.0/8", "::1", "localhost"], allow_unix_socket=True)
 
 
@@ -82,10 +92,22 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Emb
     """An embedded server with a migrated template database."""
     async with EmbeddedServer(reachable(tmp_path_factory.mktemp("pg"))) as running:
         admin = await asyncpg.connect(running.dsn)
+        await forgo_durability(admin)
         await admin.execute(f"create database {TEMPLATE}")
         await migrate(connector(with_database(running.dsn, TEMPLATE)))
         await admin.close()
         yield running
+
+
+async def forgo_durability(admin: Any) -> None:
+    """Makes a new database four times cheaper: the shared server's data need not outlive the run.
+
+    Tests that kill a server, or look at what it flushes, start one of their own (`EmbeddedServer`), which is as durable
+    as everybody's.
+    """
+    for name in ("fsync", "full_page_writes", "synchronous_commit", "wal_compression"):
+        await admin.execute(f"alter system set {name} = off")
+    await admin.execute("select pg_reload_conf()")
 
 
 @asynccontextmanager

@@ -7,12 +7,14 @@ import email
 import email.policy
 import hashlib
 import re
+import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -170,6 +172,22 @@ async def _stopped_at_the_end(catcher: Catcher) -> AsyncGenerator[None]:
         yield
     finally:
         await catcher.stop()
+
+
+_kept_keys = TemporaryDirectory(prefix="sealpost-keys-", ignore_cleanup_errors=True)
+"""The keys of the first world of each time. To make them, each durably, is a third of the cost of a world."""
+
+
+def _lend_keys(folder: Path, at: datetime) -> None:
+    kept = Path(_kept_keys.name, f"{at.timestamp()}")
+    if kept.exists() and not folder.exists():
+        shutil.copytree(kept, folder)
+
+
+def _keep_keys(folder: Path, at: datetime) -> None:
+    kept = Path(_kept_keys.name, f"{at.timestamp()}")
+    if not kept.exists():
+        shutil.copytree(folder, kept)
 
 
 @asynccontextmanager
