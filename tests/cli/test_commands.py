@@ -9,7 +9,6 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 
 from sealpost.settings import SettingsError, read_settings
+from tests.support.command import command
 
 SOURCE = str(Path(__file__).parents[2] / "src")
 
@@ -44,7 +44,7 @@ def environment(**settings: object) -> dict[str, str]:
 
 def sealpost(*words: str, given: str = "", **settings: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "sealpost", *words],
+        [*command(), *words],
         env=environment(**settings),
         input=given,
         capture_output=True,
@@ -57,7 +57,7 @@ def sealpost(*words: str, given: str = "", **settings: object) -> subprocess.Com
 @contextmanager
 def running(*words: str, **settings: object) -> Generator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "sealpost", *words],
+        [*command(), *words],
         env=environment(**settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,15 +12,8 @@ from sealpost.cli.domain import lines
 from sealpost.mail.domain_records import KEY_MISSING, PATH_RIGHT, Finding
 from sealpost.usecases.sender_domains import KeyLine, SenderDomain
 from tests.cli.test_commands import environment
+from tests.support.command import command
 
-# The commands themselves, whatever else the command line has.
-CALL = """
-from sealpost.cli import commands
-from sealpost.cli.domain import domain
-commands.app.registered_groups[:] = [one for one in commands.app.registered_groups if one.name != "domain"]
-commands.app.add_typer(domain, name="domain")
-commands.call()
-"""
 AT = datetime(2026, 11, 23, 8, tzinfo=UTC)
 
 
@@ -69,7 +61,7 @@ async def test_the_commands(dsn: str, tmp_path: Path) -> None:
     async def run(*words: str) -> subprocess.CompletedProcess[str]:
         return await asyncio.to_thread(
             subprocess.run,
-            [sys.executable, "-c", CALL, *words],
+            [*command(), *words],
             env=environment(database_url=dsn, data=tmp_path, mail_domain="post.example.org"),
             capture_output=True,
             text=True,
