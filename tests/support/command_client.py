@@ -8,7 +8,9 @@ import sys
 
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(sys.argv[1])
-    order = json.dumps({"words": sys.argv[2:], "environment": dict(os.environ), "folder": os.path.realpath(".")}).encode()
+    order = json.dumps(
+        {"words": sys.argv[2:], "environment": dict(os.environ), "folder": os.path.realpath(".")}
+    ).encode()
     socket.send_fds(server, [len(order).to_bytes(8, "big")], [0, 1, 2])
     server.sendall(order)
     with server.makefile() as answers:
