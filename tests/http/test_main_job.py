@@ -99,7 +99,7 @@ async def test_a_new_user_is_invited_and_signs_in(site: Site) -> None:
         password = {"password": "a long enough password", "password_again": "a long enough password"}
         assert (await browser.post(link, data=password)).status_code == 303
         assert (await browser.get("/dashboard/")).status_code == 200
-        assert (await browser.get(link)).status_code == 404, "the link is used up"
+        assert (await browser.get(link)).status_code == 410, "the link is used up"
     async with site.client() as program:
         assert (await program.post(SEND, json=body, headers=bearer)).status_code == 200
 
@@ -242,5 +242,5 @@ async def test_a_revoked_token_and_a_suspended_account_stop(site: Site) -> None:
         await site.world.service.pool.execute("update accounts set suspended_at = now()")
         site.world.clock.real_at = site.world.clock.real_at.replace(minute=17)
         assert (await program.post(SEND, json=request_body(), headers=site.alice_basic)).status_code == 403
-        assert (await program.get(f"/p/{secret}")).status_code == 404
+        assert (await program.get(f"/p/{secret}")).status_code == 403
     assert await site.world.kinds(token), "its evidence stays"

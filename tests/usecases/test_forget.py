@@ -56,7 +56,14 @@ async def test_nothing_that_lives_is_removed(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("days", "left"),
-    [(3, [0, 1, 1, 1, 1, 1, 1]), (7, [0, 1, 1, 1, 1, 1, 1]), (10, [0, 0, 0, 0, 0, 1, 1]), (40, [0] * 7)],
+    [
+        (3, [0, 1, 1, 1, 1, 1, 1]),
+        (7, [0, 1, 1, 1, 1, 1, 1]),
+        (10, [0, 0, 1, 1, 0, 1, 1]),
+        (40, [0, 0, 1, 1, 0, 0, 0]),
+        (96, [0, 0, 1, 1, 0, 0, 0]),
+        (98, [0] * 7),
+    ],
 )
 async def test_each_in_its_time(world: World, days: int, left: list[int]) -> None:
     await fill(world)
@@ -69,7 +76,7 @@ async def test_each_in_its_time(world: World, days: int, left: list[int]) -> Non
 async def test_message_ids_are_known_for_thirty_days(world: World) -> None:
     await fill(world)
     world.clock.real_at += timedelta(days=30)
-    assert (await forget(world.service), (await counts(world))[-1]) == (5, 1)
+    assert (await forget(world.service), (await counts(world))[-1]) == (3, 1)
     world.clock.real_at += timedelta(seconds=1)
     assert (await forget(world.service), (await counts(world))[-1]) == (2, 0)
 
@@ -82,3 +89,11 @@ async def test_more_than_a_piece(world: World, monkeypatch: pytest.MonkeyPatch) 
         world.clock.real_at - timedelta(days=2),
     )
     assert await forget(world.service) == 10
+
+
+@pytest.mark.parametrize(("days", "left"), [(12 + 30, 1), (12 + 30 + 1825, 1), (12 + 30 + 1828, 0)])
+async def test_links_to_tickets_are_known_for_five_years_after_their_end(world: World, days: int, left: int) -> None:
+    await world.send()
+    world.clock.advance(days=days)
+    await forget(world.service)
+    assert await world.service.pool.fetchval("select count(*) from link_tokens") == left

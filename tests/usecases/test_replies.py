@@ -75,7 +75,7 @@ async def test_the_sender_reads_it(world: World) -> None:
     for line in (
         "Uw bericht is daarmee niet geaccepteerd en niet geweigerd.",
         "Reactie van: bob@example.com\nDit adres is niet gecontroleerd.",
-        "Ontvangen: maandag 23 november 2026 om 13:15 (Nederlandse tijd / CET)",
+        "Binnengekomen: maandag 23 november 2026 om 13:15 (Nederlandse tijd / CET)",
         "Onderwerp van de reactie: Re: it",
         "Als u deze mail beantwoordt, schrijft u aan bob@example.com.",
         token,

@@ -14,6 +14,7 @@ from sealpost.api.send import SEND_PATH
 from sealpost.domain.content import Part
 from sealpost.domain.status import TABLE, status_of
 from sealpost.usecases.activate import Invitation
+from sealpost.usecases.ended_links import EndedLink, EndedPickup, State
 from sealpost.usecases.reads.addresses import Asked
 from sealpost.usecases.reads.inbox import InboxMail
 from sealpost.usecases.reads.notices import CHOICES
@@ -128,6 +129,7 @@ DOCUMENT = document(FACE.base_url)
 # One operation, and no error whose words a page has too: they are English on this page.
 SENDING = {**DOCUMENT, "paths": {SEND_PATH: DOCUMENT["paths"][SEND_PATH]}}
 DOCUMENT["components"]["responses"].pop("NotFound")
+OVER, REPLACED = EndedLink("over", AT, "en", ZONE), EndedLink("over", None, "en", ZONE)
 INVITATION = Invitation("alice@example.org", "Alice Incasso N.V.", "en", AT, ZONE)
 
 
@@ -180,7 +182,12 @@ def _pickup(language: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
     for exists in (None, False, True):
         yield f"check a reference, {exists}", "genuine/check.html", {"reference": HOSTILE, "exists": exists}
-    yield "dead link", "pickup/dead_link.html", {}
+    for whole in (True, False):
+        yield f"dead link, {whole}", "pickup/dead_link.html", {"whole": whole}
+    kinds: tuple[tuple[State, str], ...] = (("over", "pickup"), ("over", "collection"), ("closed", "pickup"))
+    for state, purpose in kinds:
+        ended = EndedPickup(state, purpose, TOKEN, f"Alice {HOSTILE}", AT, AT, "en", ZONE)
+        yield f"ended link, {state}, {purpose}", "pickup/ended.html", {"link": ended}
     yield "no link", "pickup/no_link.html", {}
     yield "open", "pickup/open.html", context(OPEN)
     yield "open, subject hidden", "pickup/open.html", context(HIDDEN)
@@ -200,10 +207,17 @@ def _sender() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for problem in ("", "short", "again", "name", "password"):
         context = {"invitation": INVITATION, "problem": problem, "name": HOSTILE, "shortest": 12}
         yield f"activate {problem}", "signin/activate.html", context
-    yield "activate, dead", "signin/dead_link.html", {}
     for name in ("confirm", "confirmed"):
         yield f"address, {name}", f"address/{name}.html", {"asked": ASKED}
-    yield "address, dead", "address/dead_link.html", {}
+    for room in ("signin", "address"):
+        for whole in (True, False):
+            yield f"{room}, dead, {whole}", f"{room}/dead_link.html", {"link": None, "whole": whole}
+        for link in (EndedLink("used", None, "en", ZONE), EndedLink("closed", None, "en", ZONE), OVER, REPLACED):
+            yield (
+                f"{room}, ended, {link.state} {link.ended_at}",
+                f"{room}/dead_link.html",
+                {"link": link, "whole": True},
+            )
     signed_in: dict[str, Any] = {"session": PERSON}
     for name, page, first in (
         ("", TicketPage(ROWS, "a+/="), True),

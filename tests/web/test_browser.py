@@ -125,7 +125,7 @@ async def test_accepting_by_keyboard_without_scripts(quiet_site: Site, chromium:
         await seen(page, 200, "You have accepted this message")
         await quiet_site.world.work_off()
         await page.reload()
-        assert "It was delivered to bob@example.com" in await page.inner_text("main")
+        assert "The mail server has accepted it for bob@example.com" in await page.inner_text("main")
         await tab_to(page, "button[aria-label='Download notice.pdf']")
         async with page.expect_download() as started:
             await page.keyboard.press("Enter")
@@ -194,7 +194,7 @@ async def decide_elsewhere(mail: Mailed, chromium: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "status", "heading"),
     [
-        (expire, 410, "The collection term is over"),
+        (expire, 410, "The collection period is over"),
         (withdraw, 409, "The sender has withdrawn this message"),
         (decide_elsewhere, 409, "You have refused this message"),
     ],

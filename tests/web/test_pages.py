@@ -67,7 +67,7 @@ async def test_accepting_takes_two_acts(world: World, site: httpx2.AsyncClient) 
     assert b64decode(web["page"]["DigestValue"]) == shown
     assert "scanner-agent" in web["automation"]
     await world.work_off()
-    assert "was delivered to bob@example.com" in (await site.get(f"/pickup/{token}")).text
+    assert "has accepted it for bob@example.com" in (await site.get(f"/pickup/{token}")).text
 
 
 async def test_a_download_is_a_form_and_a_file(world: World, site: httpx2.AsyncClient) -> None:
@@ -144,7 +144,7 @@ async def test_after_the_term(world: World, site: httpx2.AsyncClient) -> None:
     for path, data in (("", {"decision": "accept"}), ("/accept", {"confirm": "yes"})):
         answer = await site.post(f"/pickup/{token}{path}", data=data)
         assert answer.status_code == 410
-        assert "The collection term is over" in answer.text
+        assert "The collection period is over" in answer.text
     assert await world.kinds(token) == ANNOUNCED
 
 
@@ -166,6 +166,7 @@ async def test_without_the_link(world: World, site: httpx2.AsyncClient) -> None:
     for secret in ("x" * 43, "x", world.secret() + "x", "%00"):
         answer = await site.get(f"/p/{secret}")
         assert (answer.status_code, "set-cookie" in answer.headers) == (404, False)
+        assert ("This link is not complete" in answer.text) == (len(secret) != 43)
     assert await world.kinds(token) == ANNOUNCED
 
 
@@ -283,8 +284,8 @@ async def test_activating(world: World, site: httpx2.AsyncClient) -> None:
     done = await site.post(f"/{path}", data={"password": PASSWORD, "real_name": "Bob"})
     assert (done.status_code, done.headers["location"]) == (303, "/dashboard/")
     assert (await site.get("/dashboard/")).status_code == 200
-    assert (await site.post(f"/{path}", data={"password": PASSWORD})).status_code == 404
-    assert (await site.get(f"/{path}")).status_code == 404
+    assert (await site.post(f"/{path}", data={"password": PASSWORD})).status_code == 410
+    assert (await site.get(f"/{path}")).status_code == 410
     assert (await site.get("/activate/" + "x" * 43)).status_code == 404
 
 

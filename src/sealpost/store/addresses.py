@@ -97,16 +97,23 @@ async def of_link(runner: Runner, sha256: bytes, now: datetime) -> Any:
 
 async def confirm(connection: Connection, sha256: bytes, now: datetime) -> Any:
     """Confirms the address of a live link, once: its id, account and address; None when the link is not good."""
-    row = await connection.fetchrow(
+    return await connection.fetchrow(
         """update allowed_addresses d set confirmed_at = $2 from address_links l, accounts a
            where l.hash = $1 and l.expires_at > $2 and d.id = l.address_id and d.confirmed_at is null
              and a.id = d.account_id and a.suspended_at is null returning d.id, d.account_id, d.email""",
         sha256,
         now,
     )
-    if row:
-        await connection.execute("delete from address_links where address_id = $1", row["id"])
-    return row
+
+
+async def link(runner: Runner, sha256: bytes) -> Any:
+    """A confirmation link, good or not, with what became of its address and account; or None."""
+    return await runner.fetchrow(
+        """select l.expires_at, d.confirmed_at, a.suspended_at, a.language, a.time_zone
+           from address_links l join allowed_addresses d on d.id = l.address_id join accounts a on a.id = d.account_id
+           where l.hash = $1""",
+        sha256,
+    )
 
 
 async def may_send(runner: Runner, account_id: int, key: str) -> bool:

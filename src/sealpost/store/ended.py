@@ -11,6 +11,7 @@ PIECE = 1_000
 SESSIONS = ("sessions", "hash", "expires_at")
 TOKENS = ("access_tokens", "hash", "expires_at")
 USER_LINKS = ("user_links", "hash", "expires_at")
+PICKUP_LINKS = ("link_tokens", "hash", "expires_at")
 ADDRESS_LINKS = ("address_links", "hash", "expires_at")
 KEYS = ("idempotency_keys", "(client_id, key_sha256)", "created_at")
 GATEWAY_MAILS = ("gateway_mails", "(account_id, message_sha256, recipient_key)", "taken_at")

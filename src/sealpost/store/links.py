@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sealpost.store.pool import Connection, Runner
@@ -42,6 +43,23 @@ async def opened(runner: Runner, token: str, hashes: Sequence[bytes], now: datet
         now,
     )
     return (row["id"], row["hash"]) if row else None
+
+
+async def newest(runner: Runner, hashes: Sequence[bytes], token: str | None) -> Any:
+    """The newest link of some, open or not: its ticket, purpose and end, and whether its account is suspended; or None.
+
+    Args:
+        runner: reads.
+        hashes: of the links.
+        token: only links to this ticket, or None.
+    """
+    return await runner.fetchrow(
+        """select l.ticket_id, l.purpose, l.expires_at, a.suspended_at is not null as suspended
+           from link_tokens l join tickets t on t.id = l.ticket_id join accounts a on a.id = t.account_id
+           where l.hash = any($1) and ($2::text is null or t.token = $2) order by l.expires_at desc limit 1""",
+        list(hashes),
+        token,
+    )
 
 
 async def any_alive(runner: Runner, ticket_id: UUID, now: datetime) -> bool:

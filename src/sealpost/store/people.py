@@ -122,6 +122,16 @@ async def user_of_link(runner: Runner, sha256: bytes, now: datetime) -> Any:
     )
 
 
+async def link(runner: Runner, sha256: bytes) -> Any:
+    """An activation link, good or not, with what became of its user and account; or None."""
+    return await runner.fetchrow(
+        """select l.expires_at, u.activated_at, u.deleted_at, a.suspended_at, a.language, a.time_zone
+           from user_links l join users u on u.id = l.user_id join accounts a on a.id = u.account_id
+           where l.hash = $1""",
+        sha256,
+    )
+
+
 async def use_user_link(connection: Connection, sha256: bytes, now: datetime) -> int | None:
     """Uses a link up, and all others of its user; the user's id, or None when it is not (or no longer) good.
 

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 async def confirm_address(service: Service, secret: str) -> None:
-    """Confirms it, once; all links of the address are used up in the same transaction.
+    """Confirms it, once; with that no link of the address asks any more.
 
     Raises:
         NotFound: the link is wrong, used or over, or the account is suspended.

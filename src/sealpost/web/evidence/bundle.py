@@ -101,7 +101,7 @@ async def _for_visitor(
 ) -> Response[Any]:
     visited = await visit(request, service)
     if visited is None:
-        return not_here(request, service.face)
+        return await not_here(request, service)
     if visited.pickup.decision:  # before, none is made; and without a living link nobody can use the recipient's up
         _counted(service, "recipient", visited.pickup.ticket_token)
     try:

@@ -30,7 +30,7 @@ async def choose(request: PageRequest, service: Serving) -> Response[Any]:
     """The first act. It leaves the first sign of a person, and leads to the second."""
     visited = await visit(request, service)
     if visited is None:
-        return not_here(request, service.face)
+        return await not_here(request, service)
     if visited.pickup.decision is not None:
         return too_late(request, service.face, visited)
     decision = (await fields(request)).get("decision")
@@ -49,7 +49,7 @@ async def confirm_page(request: PageRequest, service: Serving) -> Response[Any]:
     """The page that asks to confirm; read-only."""
     visited = await visit(request, service)
     if visited is None:
-        return not_here(request, service.face)
+        return await not_here(request, service)
     if visited.pickup.decision is not None:
         return redirect(service.face, visited.to())
     return _show_confirm(request, service.face, visited)
@@ -60,7 +60,7 @@ async def confirm(request: PageRequest, service: Serving) -> Response[Any]:
     """The second act. It decides, once."""
     visited = await visit(request, service)
     if visited is None:
-        return not_here(request, service.face)
+        return await not_here(request, service)
     if visited.pickup.decision is not None:
         return too_late(request, service.face, visited)
     sent = await fields(request)
@@ -106,7 +106,7 @@ async def _as_it_is_now(request: PageRequest, service: Service, *, over: bool = 
     """Reads the ticket again, after somebody or something else was faster."""
     visited = await visit(request, service)
     if visited is None:
-        return not_here(request, service.face)
+        return await not_here(request, service)
     return too_late(request, service.face, visited, over=over)
 
 

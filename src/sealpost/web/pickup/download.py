@@ -21,14 +21,14 @@ async def download(request: PageRequest, service: Serving) -> Response[Any]:
     """The octets of one part, to be kept, never shown."""
     visited = await visit(request, service)
     if visited is None:
-        return not_here(request, service.face)
+        return await not_here(request, service)
     index = _number(str(request.path_params["index"]))
     act = web_act(request, landing_html(service.face, visited))
     try:
         part = await hand_out(service, visited.pickup.ticket_token, visited.secrets, index, act)
     except Conflict:
         again = await visit(request, service)
-        return show_landing(request, service.face, again, status=409) if again else not_here(request, service.face)
+        return show_landing(request, service.face, again, status=409) if again else await not_here(request, service)
     headers = security_headers(service.face, FILE_POLICY) | {"Content-Disposition": attachment(part.name)}
     return Response(part.octets, status_code=200, media_type=safe_type(part.content_type), headers=headers)
 

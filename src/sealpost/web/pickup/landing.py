@@ -11,8 +11,9 @@ from typing import Any
 from litestar import Response, route
 
 from sealpost.domain.ids import is_ticket_token
+from sealpost.usecases.ended_links import EndedPickup, ended_pickup
 from sealpost.usecases.reads.pickup import Pickup, pickup
-from sealpost.usecases.service import Face
+from sealpost.usecases.service import Face, Service
 from sealpost.web.cookies import sent
 from sealpost.web.pages import PageRequest, Serving, answer, chosen_language, page, render, switches
 from sealpost.web.pickup.cookie import PICKUP, read
@@ -81,12 +82,25 @@ def show_landing(
     return answer(face, landing_html(face, visited, problem=problem, late=late, switches=shown), status)
 
 
-def not_here(request: PageRequest, face: Face) -> Response[str]:
-    """The page for a browser without a link to this ticket; the same whether or not the ticket exists."""
-    return page(request, face, "pickup/no_link.html", chosen_language(request), status=404)
+async def not_here(request: PageRequest, service: Service) -> Response[str]:
+    """The page for a browser without an open link to this ticket.
+
+    One that holds a link to it which has ended is told so; to any other it is the same whether or not the ticket exists.
+    """
+    token = str(request.path_params["token"])
+    secrets = read(sent(request, service.face, PICKUP))
+    if secrets and is_ticket_token(token) and (ended := await ended_pickup(service, secrets, token)):
+        return show_ended(request, service.face, ended)
+    return page(request, service.face, "pickup/no_link.html", chosen_language(request), status=404)
+
+
+def show_ended(request: PageRequest, face: Face, ended: EndedPickup) -> Response[str]:
+    """What a link led to that opens nothing: 410, or 403 while its account is suspended. It hands nothing out."""
+    status = 410 if ended.state == "over" else 403
+    return page(request, face, "pickup/ended.html", chosen_language(request, ended.language), status=status, link=ended)
 
 
 @route("/pickup/{token:str}", http_method=["GET", "HEAD"])
 async def landing(request: PageRequest, service: Serving) -> Response[str]:
     visited = await visit(request, service)
-    return show_landing(request, service.face, visited) if visited else not_here(request, service.face)
+    return show_landing(request, service.face, visited) if visited else await not_here(request, service)

@@ -8,6 +8,7 @@ from litestar import Response, post, route
 
 from sealpost.domain.errors import InvalidInput, NotFound
 from sealpost.usecases.activate import Invitation, activate, invitation
+from sealpost.usecases.ended_links import ended_invitation
 from sealpost.usecases.service import Service
 from sealpost.web.forms import fields
 from sealpost.web.pages import PageRequest, Serving, chosen_language, page
@@ -21,7 +22,7 @@ SHORTEST = 12
 @route("/activate/{secret:str}", http_method=["GET", "HEAD"])
 async def activation_page(request: PageRequest, service: Serving) -> Response[str]:
     invited = await _invitation(request, service)
-    return _show(request, service, invited) if invited else _dead(request, service)
+    return _show(request, service, invited) if invited else await _dead(request, service)
 
 
 @post("/activate/{secret:str}")
@@ -29,7 +30,7 @@ async def set_password(request: PageRequest, service: Serving) -> Response[Any]:
     """A session and 303 to the dashboard, or the form again with what is wrong."""
     invited = await _invitation(request, service)
     if invited is None:
-        return _dead(request, service)
+        return await _dead(request, service)
     form = await fields(request)
     password, name = form.get("password", ""), form.get("real_name", "").strip()
     problem = _problem(password, form.get("password_again", password))
@@ -38,7 +39,7 @@ async def set_password(request: PageRequest, service: Serving) -> Response[Any]:
     try:
         secret = await activate(service, str(request.path_params["secret"]), password, name)
     except NotFound:
-        return _dead(request, service)
+        return await _dead(request, service)
     except InvalidInput as error:
         return _show(request, service, invited, problem="name" if error.field == "real_name" else "password", name=name)
     return entered(service, secret, DASHBOARD)
@@ -64,5 +65,11 @@ def _show(
     return page(request, service.face, "signin/activate.html", language, status=400 if problem else 200, **context)
 
 
-def _dead(request: PageRequest, service: Service) -> Response[str]:
-    return page(request, service.face, "signin/dead_link.html", chosen_language(request), status=404)
+async def _dead(request: PageRequest, service: Service) -> Response[str]:
+    """410 with what became of the link; 404 for one that is not ours."""
+    secret = str(request.path_params["secret"])
+    ended = await ended_invitation(service, secret) if is_secret(secret) else None
+    language = chosen_language(request, ended.language if ended else None)
+    status = 404 if ended is None else 403 if ended.state == "closed" else 410
+    context: dict[str, Any] = {"link": ended, "whole": is_secret(secret)}
+    return page(request, service.face, "signin/dead_link.html", language, status=status, **context)
