@@ -54,8 +54,8 @@ def test_a_right_bundle_passes_every_check(good: bytes, trust: Trust) -> None:
         [one for one in tables.CHECKS if one not in {"trust", "tls", "earlier", "audit"}], "PASS"
     )
     assert {one.why for one in report.remarks} == {"remark.later", "remark.read"}
-    assert [one.why for one in report.heads] == ["head.prose"]
-    assert [one["why"] for one in report.as_json()["heads"]] == ["head.prose"]
+    assert [one.why for one in report.heads] == ["head.trust", "head.prose"]
+    assert [one["why"] for one in report.as_json()["heads"]] == ["head.trust", "head.prose"]
     assert [one.event for one in report.time_line][:3] == [
         "SubmissionAcceptance",
         "announcement_offered",

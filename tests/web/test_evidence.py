@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import re
 import shutil
 import time
 import zipfile
@@ -397,6 +398,7 @@ async def test_the_trust_folder(at: Site) -> None:
             assert f"/trust/{name}" in page
         assert (await client.get("/trust/../keys/x")).status_code in {400, 404}
         assert (await client.get("/trust/keys.pem")).status_code == 404
+    assert trust_of(files).fingerprint in re.sub("<[^>]*>", "", page)
     assert "PRIVATE" not in "".join(octets.decode("latin-1") for octets in files.values())
     assert trust_of(files).policy.logs[0].name.endswith("/log/2026")
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sealpost.cli.acting import with_service
+from sealpost.domain.anchors import trust_fingerprint
 from sealpost.usecases.reads.trust import trust_folder
 from sealpost.usecases.service import Service
 
@@ -25,6 +26,7 @@ def export(
         files = await trust_folder(service)
         await asyncio.to_thread(_written, folder, files)
         print(f"{len(files)} files in {folder}")
+        print(f"fingerprint {trust_fingerprint(files)}")
 
     with_service(act)
 

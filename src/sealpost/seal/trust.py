@@ -31,6 +31,9 @@ compared with. Ask the operator, on a way that you trust, whether these fingerpr
   policy           keys of the logs and of their witnesses (C2SP tlog-policy)
   events/          what the service recorded about itself: logs that began, keys that were rotated, backups put back
 
+The fingerprint of the whole folder stands on each certificate and at /trust/, and the verifier shows it. This computes it (leave
+tsa-roots.pem out where it is missing):  sha256sum policy roots.pem tsa-roots.pem | sha256sum
+
 Check a bundle against it:  sealpost verify evidence-….asice --trust THIS-FOLDER
 """
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from sealpost.domain.anchors import trust_fingerprint
 from sealpost.domain.policy import Policy, read_policy
 from sealpost.verifier.report import Unusable
 from sealpost.verifier.trust_files import Bundled, chosen_files, require_outside
@@ -31,6 +32,7 @@ class Trust:
         tsa_roots: of time stamp authorities.
         revocations: lists by these roots.
         policy: keys of logs and witnesses, and which witnesses suffice.
+        fingerprint: of `domain.anchors`, in hexadecimal.
         certificates: DER of those that seal or sealed, as the folder lists them; no anchors.
     """
 
@@ -38,6 +40,7 @@ class Trust:
     tsa_roots: tuple[x509.Certificate, ...]
     revocations: tuple[x509.CertificateRevocationList, ...]
     policy: Policy
+    fingerprint: str
     certificates: frozenset[bytes] = frozenset()
 
 
@@ -95,6 +98,7 @@ def trust_of(members: Mapping[str, bytes]) -> Trust:
         _certificates(TSA_ROOTS, members.get(TSA_ROOTS, b"")),
         lists,
         _policy(members[POLICY]),
+        trust_fingerprint(members),
         frozenset(one[0].public_bytes(Encoding.DER) for one in sealing if one),
     )
 

@@ -95,6 +95,7 @@ def _report(
     chosen = None if isinstance(trust, Unfit) else trust
     case = _examined(members, chosen)
     findings = case.findings
+    _say_trust(case)
     if isinstance(trust, Unfit):
         findings.say(trust.why, reason=trust.reason)
     states = earlier.check(case, receipts, lambda one: _examined(one, chosen))
@@ -114,6 +115,15 @@ def _examined(members: Members, trust: Trust | None) -> Case:
         with findings.about(name):
             check(case)
     return case
+
+
+def _say_trust(case: Case) -> None:
+    """Which folder is believed, for a person to compare; the bundle's own is of its time, and says nothing by itself."""
+    if case.trust is None:
+        return
+    case.findings.head("head.trust", fingerprint=case.trust.fingerprint)
+    if case.own and case.own.fingerprint != case.trust.fingerprint:
+        case.findings.remark("remark.other_trust", fingerprint=case.own.fingerprint)
 
 
 def _require_whole(members: Members) -> None:

@@ -9,6 +9,7 @@ import zipfile
 from litestar import Response, route
 from litestar.exceptions import NotFoundException
 
+from sealpost.domain.anchors import ANCHORS, trust_fingerprint
 from sealpost.usecases.reads.trust import trust_folder
 from sealpost.web.evidence.log import SAFE
 from sealpost.web.pages import READ, PageRequest, Serving, chosen_language, page
@@ -23,7 +24,16 @@ async def trust_page(request: PageRequest, service: Serving) -> Response[str]:
     """What the files are, with their fingerprints."""
     files = await trust_folder(service)
     listed = [(name, len(octets), hashlib.sha256(octets).digest()) for name, octets in sorted(files.items())]
-    return page(request, service.face, "evidence/trust.html", chosen_language(request), files=listed, archive=ARCHIVE)
+    return page(
+        request,
+        service.face,
+        "evidence/trust.html",
+        chosen_language(request),
+        files=listed,
+        archive=ARCHIVE,
+        whole=bytes.fromhex(trust_fingerprint(files)),
+        anchors=[name for name in ANCHORS if name in files],
+    )
 
 
 @route("/trust/{rest:path}", http_method=READ)

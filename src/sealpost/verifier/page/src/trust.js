@@ -4,7 +4,7 @@
 import { Unusable } from "./report.js";
 import { Bundled, chosenFiles } from "./trust_files.js";
 import { RevocationList, pemCertificates } from "./x509.js";
-import { hex, latin1, text } from "./octets.js";
+import { hex, latin1, sha256, text, utf8 } from "./octets.js";
 import { readPolicy } from "./policy.js";
 
 const SEALING = /^certificates\/(?:record-seal|pdf-seal)-[1-9][0-9]{0,4}\.pem$/;
@@ -43,9 +43,19 @@ export async function trustOf(files) {
     tsaRoots,
     revocations: lists.map((name) => read(`${name} is no list of revoked certificates`, () => new RevocationList(files[name]))),
     policy: await policyOf(files.policy),
+    fingerprint: await fingerprintOf(files),
     // Those that seal or sealed, as the folder lists them; no anchors.
     certificates: new Set(sealing.filter((one) => one.length).map(([one]) => hex(one.der))),
   };
+}
+
+/** What `sha256sum policy roots.pem tsa-roots.pem | sha256sum` writes, as `domain/anchors.py`. */
+async function fingerprintOf(files) {
+  let lines = "";
+  for (const name of ["policy", "roots.pem", "tsa-roots.pem"]) {
+    if (name in files) lines += `${hex(await sha256(files[name]))}  ${name}\n`;
+  }
+  return hex(await sha256(utf8(lines)));
 }
 
 async function policyOf(octets) {

@@ -68,6 +68,7 @@ async function report(bundle, trust, receipts, language) {
     return worded(finished(findings, [], {}, language), language);
   }
   const { findings } = found;
+  sayTrust(found);
   if (isUnfit) findings.say(trust.why, "", { reason: trust.reason });
   await earlier.check(found, receipts, (octets) => examined(octets, chosen));
   findings.remark("remark.read");
@@ -84,6 +85,15 @@ async function examined(bundle, trust) {
 }
 
 const worded = (made, language) => ({ ...made, words: WORDS[`result.${made.exit}`][language] });
+
+/** Which folder is believed, for a person to compare; the bundle's own is of its time, and says nothing by itself. */
+function sayTrust({ findings, trust, own }) {
+  if (trust === null) return;
+  findings.head("head.trust", { fingerprint: trust.fingerprint });
+  if (own && own.fingerprint !== trust.fingerprint) {
+    findings.remark("remark.other_trust", { fingerprint: own.fingerprint });
+  }
+}
 
 /** Every member unpacks to what its header says. */
 async function requireWhole(members) {
