@@ -10,7 +10,12 @@ import pytest
 
 from sealpost.domain.anchors import ANCHORS, trust_fingerprint
 
-FILES = {"policy": b"quorum none\n", "roots.pem": b"a root\n", "tsa-roots.pem": b"another\n", "revoked/root-1.crl": b"1"}
+FILES = {
+    "policy": b"quorum none\n",
+    "roots.pem": b"a root\n",
+    "tsa-roots.pem": b"another\n",
+    "revoked/root-1.crl": b"1",
+}
 
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="sha256sum is not here")

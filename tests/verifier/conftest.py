@@ -18,7 +18,12 @@ def right(world: World) -> Plan:
     """What the right bundle is made of."""
     found = plan(world)
     return Plan(
-        found.records, found.checkpoints, found.mails, found.contents, found.trust, certified(world, found.records)
+        found.records,
+        found.checkpoints,
+        found.mails,
+        found.contents,
+        found.trust,
+        certified(world, found.records, checkpoints=found.checkpoints, trust=found.trust),
     )
 
 

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealpost.domain import note as notes
+from sealpost.domain.anchors import trust_fingerprint
 from sealpost.domain.canonical import canonical, digest
 from sealpost.domain.checkpoint import Checkpoint, written_proof
 from sealpost.domain.merkle import Peaks, inclusion_proof, leaf_hash, node_hash
@@ -287,7 +288,7 @@ def make_bundle(
     what = plan(world, made, tokens_at=tokens_at, **options)
     end = closed or closing(what.records)
     told = plan(world, seal_records(world, prose)).records if prose else None
-    pdf = certified(world, what.records, at=pdf_at or end, prose=told)
+    pdf = certified(world, what.records, at=pdf_at or end, prose=told, checkpoints=what.checkpoints, trust=what.trust)
     return bundled(world, replace(what, certificate=pdf, closed=end))
 
 
@@ -440,6 +441,8 @@ def certified(
     *,
     at: datetime | None = None,
     prose: Sequence[SealedRecord] | None = None,
+    checkpoints: Sequence[StampedCheckpoint] = (),
+    trust: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """The sealed certificate.
 
@@ -449,11 +452,20 @@ def certified(
         language: of its words.
         at: when it is sealed and stamped; else an hour after the newest record.
         prose: of which it tells, where it shall not tell of ``records``.
+        checkpoints: of which its proven times are; else none is proven.
+        trust: the folder whose fingerprint it names; else the world's.
     """
     zone, when = ZoneInfo("Europe/Amsterdam"), at or closing(records)
     story = stories.read(prose or records)
     with patch.object(stories, "read", return_value=story):
-        pdf = certificate(records, language=language, verify_url="https://sealpost.example/verify", zone=zone)
+        pdf = certificate(
+            records,
+            checkpoints,
+            language=language,
+            verify_url="https://sealpost.example/verify",
+            zone=zone,
+            trust=trust_fingerprint(trust or world.trust_files()),
+        )
     return asyncio.run(sealed(pdf, world.pdf_seal, _stamper(world, when), when))
 
 
@@ -480,7 +492,9 @@ def _stamper(world: World, at: datetime = START + timedelta(days=1)) -> Callable
 def bundled(world: World, what: Plan) -> bytes:
     """The bundle's octets."""
     end = what.closed or closing(what.records)
-    pdf = certified(world, what.records, at=end) if what.certificate is None else what.certificate
+    pdf = what.certificate
+    if pdf is None:
+        pdf = certified(world, what.records, at=end, checkpoints=what.checkpoints, trust=what.trust)
     parts = BundleParts(
         TOKEN,
         what.records,

@@ -170,7 +170,11 @@ def pages(language: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "log", "evidence/log.html", {"logs": LOGS, "utc": UTC}
     yield "log, none yet", "evidence/log.html", {"logs": (), "utc": UTC}
     files = [("policy", 3500, FINGERPRINT), ("roots.pem", 800, FINGERPRINT)]
-    yield "trust", "evidence/trust.html", {"files": files, "archive": "sealpost-trust.zip", "whole": FINGERPRINT, "anchors": ["policy", "roots.pem"]}
+    yield (
+        "trust",
+        "evidence/trust.html",
+        {"files": files, "archive": "sealpost-trust.zip", "whole": FINGERPRINT, "anchors": ["policy", "roots.pem"]},
+    )
     yield "reference", "reference/reference.html", {"reference": reference(SENDING)}
     yield "inbox, empty", "inbox/inbox.html", inbox | {"mail": None, "mails": [], "view": "text"}
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sealpost.verifier.earlier import Receipt
+from sealpost.verifier.prose import Reset
 from sealpost.verifier.report import Claim, Report, Unusable
 from sealpost.verifier.tables import CHECKS, FAIL, LANGUAGES, LIMITS, NOT_PROVEN, PASS, WORDS, safe, said
 from sealpost.verifier.trust import choose_trust
@@ -39,7 +40,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         trust = choose_trust(options.trust) if options.trust else None
         receipts = [_receipt(one) for one in options.receipt]
-        report = verify(options.file, trust, receipts, language, log=options.log)
+        reset = _reset() if options.reset_certificate else None
+        report = verify(options.file, trust, receipts, language, log=options.log, reset=reset)
     except (Unusable, OSError) as error:
         print(said("result.3", language, {"reason": error}), file=sys.stderr)
         return 3
@@ -76,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
         "--receipt", type=Path, metavar="FILE", action="append", default=[], help="bundle or proof received before"
     )
     parser.add_argument("--log", type=Path, metavar="DIR", help="copy of the log's folder, which is recomputed")
+    parser.add_argument(
+        "--reset-certificate",
+        action="store_true",
+        help="set the certificate's text again from the records and compare; needs sealpost[server]",
+    )
     parser.add_argument("--json", action="store_true", help="the report for machines")
     parser.add_argument("--language", choices=LANGUAGES, help="of the report; else that of this machine")
     return parser
@@ -84,6 +91,15 @@ def _parser() -> argparse.ArgumentParser:
 def _language() -> str:
     found = (locale.getlocale()[0] or "")[:2].lower()
     return found if found in LANGUAGES else "en"
+
+
+def _reset() -> Reset:
+    """What sets certificates again; it comes with the service, which a machine that only verifies has not."""
+    try:
+        from sealpost.seal.certificate.again import set_again  # noqa: PLC0415 - not with the base dependencies alone
+    except ImportError as error:
+        raise Unusable("--reset-certificate needs sealpost[server]") from error
+    return set_again
 
 
 def _receipt(path: Path) -> Receipt:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sealpost.content.placement import ContentDamaged, ContentUnavailable
+from sealpost.domain.anchors import trust_fingerprint
 from sealpost.domain.canonical import digest
 from sealpost.domain.content import shown_name
 from sealpost.domain.errors import Conflict, NoEvidence, NotFound, Unavailable
@@ -229,7 +230,8 @@ async def _sealed_certificate(service: Service, gathered: Gathered, language: st
         with _what_is_away():
             signer = service.evidence.signer("pdf-seal")
             async with AT_ONCE:
-                pdf = await _certificate(service, gathered, language, await proven(service, gathered.covered))
+                made, keys = await proven(service, gathered.covered), await keys_and_policy(service)
+                pdf = await _certificate(service, gathered, language, made, keys)
             return await sealed(pdf, signer, stamper.stamp, service.clock.now())
 
 
@@ -256,21 +258,30 @@ def _what_is_away() -> Generator[None]:
 
 async def _parts(service: Service, gathered: Gathered, language: str, *, with_content: bool) -> BundleParts:
     """All of it, with the certificate still unsealed."""
-    made = await proven(service, gathered.covered)
+    made, keys = await proven(service, gathered.covered), await keys_and_policy(service)
     return BundleParts(
         ticket_token=gathered.ticket.token,
         records=made.records,
         checkpoints=made.checkpoints,
         mails=_mails(service, gathered),
         contents=_contents(service, gathered.ticket) if with_content else [],
-        trust={**await keys_and_policy(service), **gathered.certificates},
-        certificate=await _certificate(service, gathered, language, made),
+        trust={**keys, **gathered.certificates},
+        certificate=await _certificate(service, gathered, language, made, keys),
     )
 
 
-async def _certificate(service: Service, gathered: Gathered, language: str, made: Proven) -> bytes:
-    zone, url = ZoneInfo(gathered.ticket.zone), f"{service.face.base_url}/verify"
-    return await asyncio.to_thread(certificate, made.records, language=language, verify_url=url, zone=zone)
+async def _certificate(
+    service: Service, gathered: Gathered, language: str, made: Proven, keys: Mapping[str, bytes]
+) -> bytes:
+    return await asyncio.to_thread(
+        certificate,
+        made.records,
+        made.checkpoints,
+        language=language,
+        verify_url=f"{service.face.base_url}/verify",
+        zone=ZoneInfo(gathered.ticket.zone),
+        trust=trust_fingerprint(keys),
+    )
 
 
 def _mails(service: Service, gathered: Gathered) -> list[File]:

@@ -1,7 +1,6 @@
 """The certificate: one seal over the whole file, and the records in it byte for byte those of the bundle (PAdES B-T).
 
-Its prose is not checked: no program can say that a text means what records say, so the verifier prints a time line of
-its own. ETSI EN 319 142-1; ISO 32000-1, clause 12.8.
+Its text is the matter of `prose`. ETSI EN 319 142-1; ISO 32000-1, clause 12.8.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ def check(case: Case) -> None:
         if CERTIFICATE not in case.members:
             raise Said("pdf.missing")
         octets = case.members.read(CERTIFICATE)
-        findings.head("head.prose")
         contents, digest = _sealed(octets)
         _check_embedded(case, octets, contents)
         cms_seal.check(case, "pdf", CERTIFICATE, contents, digest)

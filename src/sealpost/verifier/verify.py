@@ -22,6 +22,7 @@ from sealpost.verifier import (
     logged,
     order,
     pdf,
+    prose,
     seals,
     signer,
     structure,
@@ -31,6 +32,7 @@ from sealpost.verifier import (
 from sealpost.verifier.case import Case, Record, opened
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.members import BadZip, Members
+from sealpost.verifier.prose import Reset
 from sealpost.verifier.report import Findings, Moment, Report, Unusable, finished
 from sealpost.verifier.tables import WORDS
 from sealpost.verifier.trust import Trust, Unfit
@@ -59,6 +61,7 @@ def verify(
     language: str = "en",
     *,
     log: Path | None = None,
+    reset: Reset | None = None,
 ) -> Report:
     """Verifies a bundle.
 
@@ -68,6 +71,7 @@ def verify(
         receipts: bundles or proofs given out before.
         language: of the report's words: nl, en, de or fr.
         log: a copy of the log's folder.
+        reset: sets the certificate again from the records, and compares; None: its text is not checked.
 
     Raises:
         Unusable: not a readable file, no bundle at all, or no copy of a log; never for its trust folder.
@@ -80,7 +84,7 @@ def verify(
             raise Unusable(f"{source} cannot be read: {error}") from error
         except BadZip as error:
             return _refused(str(error), language)
-        return _report(members, trust, tuple(receipts), language, log)
+        return _report(members, trust, tuple(receipts), language, log, reset)
 
 
 def _refused(reason: str, language: str) -> Report:
@@ -90,7 +94,12 @@ def _refused(reason: str, language: str) -> Report:
 
 
 def _report(
-    members: Members, trust: Trust | Unfit | None, receipts: tuple[Receipt, ...], language: str, log: Path | None
+    members: Members,
+    trust: Trust | Unfit | None,
+    receipts: tuple[Receipt, ...],
+    language: str,
+    log: Path | None,
+    reset: Reset | None,
 ) -> Report:
     chosen = None if isinstance(trust, Unfit) else trust
     case = _examined(members, chosen)
@@ -101,6 +110,7 @@ def _report(
     states = earlier.check(case, receipts, lambda one: _examined(one, chosen))
     if log is not None:
         audit.check(case, log, states)
+    prose.check(case, reset)
     findings.remark("remark.read")
     return finished(findings, _time_line(case), _parties(case), language)
 

@@ -38,7 +38,8 @@ _cms: Any = cms
 
 async def parts(at: Office, ticket: Ticket) -> BundleParts:
     records, checkpoints = ticket
-    pdf = certificate(records, language="en", verify_url="https://sealpost.example/verify", zone=ZoneInfo("UTC"))
+    url, zone = "https://sealpost.example/verify", ZoneInfo("UTC")
+    pdf = certificate(records, (), language="en", verify_url=url, zone=zone, trust="5f" * 32)
     pdf = await sealed(pdf, at.keys.signer("pdf-seal"), at.client.stamp, NOW)
     contents = [File(1, "message_body", chunks(BODY)), File(2, "Mahnung März.pdf", chunks(NOTICE))]
     mails = [File(3, "announcement.eml", chunks(MAIL))]

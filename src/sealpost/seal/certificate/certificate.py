@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from functools import lru_cache
 from pathlib import Path
@@ -21,9 +21,11 @@ import segno
 import typst
 
 from sealpost.seal.bundle import names
-from sealpost.seal.bundle.bundle import SealedRecord
+from sealpost.seal.bundle.bundle import SealedRecord, StampedCheckpoint
 from sealpost.seal.certificate import story as stories
 from sealpost.seal.certificate import view, words
+from sealpost.seal.certificate.dating import Dating, date_records
+from sealpost.seal.certificate.making import Making, made_here
 from sealpost.seal.certificate.printable import printable
 from sealpost.seal.certificate.story import Story
 from sealpost.seal.certificate.view import Reader
@@ -38,14 +40,26 @@ class CannotPrint(ValueError):
     """typst cannot lay a text out; the sentence is typst's."""
 
 
-def certificate(records: Sequence[SealedRecord], *, language: str, verify_url: str, zone: ZoneInfo) -> bytes:
+def certificate(
+    records: Sequence[SealedRecord],
+    checkpoints: Sequence[StampedCheckpoint],
+    *,
+    language: str,
+    verify_url: str,
+    zone: ZoneInfo,
+    trust: str,
+    making: Making | None = None,
+) -> bytes:
     """The certificate, not sealed yet.
 
     Args:
         records: all of a ticket; also those that are not in the log yet.
+        checkpoints: that their proofs use, with their time tokens.
         language: one of ``LANGUAGES``, the reader's.
         verify_url: of the verifier's page, https; stands there as text, link and QR code.
         zone: of local times, the account's.
+        trust: fingerprint of the trust folder (`domain.anchors`).
+        making: what it shall say that it was made with; None: what makes it here.
 
     Returns:
         PDF/A-3a with tags, records, seals, salts and proofs embedded under their names in the bundle.
@@ -55,12 +69,14 @@ def certificate(records: Sequence[SealedRecord], *, language: str, verify_url: s
         KeyError: a record that is not ours, or another language.
     """
     story = stories.read(records)
-    files = _files(records, Reader(language, zone))
+    dated = date_records(story, records, checkpoints)
+    named = making or made_here(language, zone.key, verify_url)
+    whole = {"files": _files(records, Reader(language, zone)), "keywords": named.keywords, "trust": trust}
     try:
-        return _compiled(_facts(story, Reader(language, zone), verify_url) | {"files": files})
+        return _compiled(_facts(story, dated, Reader(language, zone), verify_url) | whole)
     except CannotPrint:
         # A letter with marks that no font has together: rare enough to be found out here.
-        return _compiled(_facts(story, Reader(language, zone, marks=0), verify_url) | {"files": files})
+        return _compiled(_facts(story, dated, Reader(language, zone, marks=0), verify_url) | whole)
 
 
 def _compiled(facts: dict[str, Any]) -> bytes:
@@ -82,7 +98,7 @@ def _compiled(facts: dict[str, Any]) -> bytes:
     return made + b"\n"  # typst ends without it; the seal's first object begins a line (ISO 19005-3, 6.1.9)
 
 
-def _facts(story: Story, reader: Reader, verify_url: str) -> dict[str, Any]:
+def _facts(story: Story, dated: Mapping[int, Dating], reader: Reader, verify_url: str) -> dict[str, Any]:
     last, issuer = story.last.at.astimezone(UTC), story.first.members["EvidenceIssuerDetails"]
     legal_name = stories.attribute(issuer, "LegalName")
     return {
@@ -98,13 +114,18 @@ def _facts(story: Story, reader: Reader, verify_url: str) -> dict[str, Any]:
         "verify_url": verify_url,
         "verify_shown": reader.shown(verify_url),
         "words": {name: reader.text(text) for name, text in words.HEADINGS.items()}
-        | {"zone": reader.text(words.ZONE, zone=reader.zone.key), "qr": reader.spoken(words.QR, address=verify_url)},
-        "summary": view.summary(story, reader),
+        | {
+            "zone": reader.text(words.ZONE, zone=reader.zone.key),
+            "times": reader.text(words.TIMES),
+            "trust": reader.text(words.TRUST),
+            "qr": reader.spoken(words.QR, address=verify_url),
+        },
+        "summary": view.summary(story, dated, reader),
         "parties": view.parties(story, reader),
         "parts": view.parts(story, reader),
-        "events": [view.event(one, reader) for one in story.told],
+        "events": [view.event(one, dated[one.seq], reader) for one in story.told],
         "proven": view.proven(story, reader),
-        "not_proven": view.not_proven(story, reader),
+        "not_proven": view.not_proven(story, dated, reader),
         "checking": [
             reader.text(one) for one in (words.CHECK_RECORDS, words.CHECK_SEAL, words.CHECK_LETTERS, words.CHECK_FILE)
         ],

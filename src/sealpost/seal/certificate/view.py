@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from sealpost.domain.content import BODY
 from sealpost.domain.records import ADOPTED
 from sealpost.domain.statement import BOUNCE, RELAY
 from sealpost.seal.certificate import words
+from sealpost.seal.certificate.dating import Dating
 from sealpost.seal.certificate.printable import MOST_MARKS, ZERO_WIDTH_SPACE, printable
 from sealpost.seal.certificate.story import DECISIONS, REACHED, Story, Told, attribute
 from sealpost.text.catalogue import translator
@@ -22,7 +24,7 @@ from sealpost.text.sizes import size_text
 from sealpost.text.sources import source_note
 
 LATE = timedelta(minutes=1)  # an event that was recorded later than this is said to be
-LINE = 64  # characters of the typewriter face that fit beside the times
+LINE = 48  # characters of the typewriter face that fit beside the times
 LONG = 1_000  # characters of a literal line that may go over a page's end; shorter ones stay together
 _PROVES_DECISION = {
     "accepted": words.PROVES_ACCEPTED,
@@ -60,10 +62,10 @@ class Reader:
         """A value from outside."""
         return printable(str(value), word=word, marks=self.marks)
 
-    def clock(self, at: datetime) -> str:
+    def clock(self, at: datetime, precision: str = "milliseconds") -> str:
         """``11:15:04.906 CET``."""
         local = at.astimezone(self.zone)
-        return f"{local.isoformat(timespec='milliseconds')[11:23]} {_zone_name(local)}"
+        return f"{local.time().isoformat(precision)} {_zone_name(local)}"
 
     def date(self, at: datetime) -> str:
         """``23 nov 2026``."""
@@ -89,30 +91,37 @@ def _zone_name(local: datetime) -> str:
     return short if short.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
 
 
-def summary(story: Story, reader: Reader) -> list[dict[str, Any]]:
-    """Submission, the mail server's answer, the first sign of a person, the end."""
-    reached, knew = story.reached, story.earliest("announcement_opened", "accepted", "refused")
-    end = story.earliest(*DECISIONS)
-    relayed = reached is not None and reached.source == RELAY
-    server = _taker(reached, reader) if reached else ""
-    literal = _literal(reached, reader) if reached else ""
+def summary(story: Story, dated: Mapping[int, Dating], reader: Reader) -> list[dict[str, Any]]:
+    """Submission, the mail server's answer, the first sign of a person, the end; each with what is proven of its time."""
+    knew, end = story.earliest("announcement_opened", "accepted", "refused"), story.earliest(*DECISIONS)
     outcome = reader.text(words.EVENT_TITLES[end.kind] if end else words.STILL_OPEN)
+
+    def at(told: Told | None) -> list[str]:
+        return [reader.moment(told.at), _proof(dated[told.seq], reader)] if told else []
+
     facts = [
-        _fact(reader.text(words.SUBMITTED), reader.moment(story.first.at)),
-        _fact(
-            reader.text(words.REACHED_RELAY if relayed else words.REACHED),
-            reader.moment(reached.at) if reached else reader.text(words.NOT_REACHED),
-            server,
-            literal,
-            strong=True,
-        ),
-        _fact(reader.text(words.KNEW), reader.moment(knew.at) if knew else reader.text(words.NO_SIGN)),
-        _fact(reader.text(words.END), outcome, reader.moment(end.at) if end else "", strong=True),
+        _fact(reader.text(words.SUBMITTED), at(story.first)),
+        _reached(story.reached, at(story.reached), reader),
+        _fact(reader.text(words.KNEW), at(knew) or [reader.text(words.NO_SIGN)]),
+        _fact(reader.text(words.END), [outcome, *at(end)], strong=True),
     ]
     handed = story.earliest("content_delivered", "content_downloaded")
-    if handed:
-        facts.append(_fact(_title(handed, reader), reader.moment(handed.at)))
-    return facts
+    return facts + ([_fact(_title(handed, reader), at(handed))] if handed else [])
+
+
+def _reached(told: Told | None, at: list[str], reader: Reader) -> dict[str, Any]:
+    """The answer of the server that took an announcement."""
+    if told is None:
+        return _fact(reader.text(words.REACHED), [reader.text(words.NOT_REACHED)], strong=True)
+    label = words.REACHED_RELAY if told.source == RELAY else words.REACHED
+    return _fact(reader.text(label), [*at, _taker(told, reader)], _literal(told, reader), strong=True)
+
+
+def _proof(dating: Dating, reader: Reader) -> str:
+    """What is proven of a time, in one line."""
+    if not dating.proves or dating.at is None:
+        return _doubt(dating, reader)
+    return reader.text(words.NOT_LATER, time=reader.brief(dating.at))
 
 
 def _taker(told: Told, reader: Reader) -> str:
@@ -125,9 +134,11 @@ def _title(told: Told, reader: Reader) -> str:
     return reader.text(title) if title else reader.shown(told.kind)
 
 
-def _fact(label: str, value: str, note: str = "", literal: str = "", *, strong: bool = False) -> dict[str, Any]:
-    whole = {"label": label, "value": value, "note": note, "literal": literal, "strong": strong}
-    return whole | {"breakable": len(literal) > LONG}
+def _fact(label: str, lines: Sequence[str], literal: str = "", *, strong: bool = False) -> dict[str, Any]:
+    """A fact of the summary: what it is, then what there is to say of it."""
+    value, *notes = lines
+    whole = {"label": label, "value": value, "notes": [one for one in notes if one], "literal": literal}
+    return whole | {"strong": strong, "breakable": len(literal) > LONG}
 
 
 def parties(story: Story, reader: Reader) -> list[dict[str, Any]]:
@@ -197,15 +208,15 @@ def parts(story: Story, reader: Reader) -> list[dict[str, Any]]:
     ]
 
 
-def event(told: Told, reader: Reader) -> dict[str, Any]:
-    """One line of the time line."""
-    utc, literal = told.at.astimezone(UTC).isoformat(" ", "milliseconds"), _literal(told, reader)
+def event(told: Told, dating: Dating, reader: Reader) -> dict[str, Any]:
+    """One line of the time line: what is claimed of its time, and what is proven."""
+    literal = _literal(told, reader)
     label = words.RETURNED if told.source == BOUNCE else words.SERVER_SAID
     return {
         "number": str(told.seq),
-        "date": reader.date(told.at),
-        "local": reader.clock(told.at),
-        "utc": f"{utc[:23]} UTC",
+        "claimed": _when(told.at, "milliseconds", reader),
+        "proven": None if dating.at is None or dating.own else _when(dating.at, "seconds", reader),
+        "doubt": _doubt(dating, reader),
         "title": _title(told, reader),
         "strong": told.kind in (*REACHED, *DECISIONS),
         "pending": told.place is None,
@@ -213,6 +224,20 @@ def event(told: Told, reader: Reader) -> dict[str, Any]:
         "notes": _notes(told, reader),
         "said": [{"label": reader.text(label), "line": literal}] if literal else [],
     }
+
+
+def _when(at: datetime, precision: str, reader: Reader) -> dict[str, str]:
+    utc = at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", precision)
+    return {"date": reader.date(at), "local": reader.clock(at, precision), "utc": f"{utc} UTC"}
+
+
+def _doubt(dating: Dating, reader: Reader) -> str:
+    """Why a claimed time is not proven, or an empty text: it is."""
+    if dating.proves:
+        return ""
+    if dating.at is None:
+        return reader.text(words.NOT_DATED)
+    return reader.text(words.DATED_BY_ITSELF if dating.own else words.DATED_LATE)
 
 
 def _notes(told: Told, reader: Reader) -> list[str]:
@@ -279,7 +304,7 @@ def proven(story: Story, reader: Reader) -> list[str]:
     return found
 
 
-def not_proven(story: Story, reader: Reader) -> list[str]:
+def not_proven(story: Story, dated: Mapping[int, Dating], reader: Reader) -> list[str]:
     """What nobody should read into it."""
     found = [words.NOT_READ, words.NOT_ADDRESSEE, words.NOT_INBOX]
     reached = story.reached
@@ -292,6 +317,8 @@ def not_proven(story: Story, reader: Reader) -> list[str]:
     found += [words.NOT_CONTENT, words.NOT_QUALIFIED]
     if any(one.place is None for one in story.told):
         found.append(words.NOT_PENDING)
+    if not all(dated[one.seq].proves for one in story.told):
+        found.append(words.NOT_DATED_THEN)
     if any(one.extension["clock"].get("source") == "none" for one in story.told):
         found.append(words.NOT_TIME)
     return [*_adopted(story, reader), *(reader.text(one) for one in found)]

@@ -25,7 +25,8 @@ HEADINGS = {
     "size": marked("Size"),
     "fingerprint": marked("The fingerprint (SHA-256) proves that a file is exactly the one that was sent."),
     "timeline": marked("What happened, and when"),
-    "when": marked("When"),
+    "when": marked("Claimed time"),
+    "not_later": marked("Proven not later than"),
     "what": marked("Event"),
     "pending": marked("NOT YET IN THE LOG"),
     "proven": marked("What this proves"),
@@ -129,6 +130,17 @@ REASON = marked("Reason: %(reason)s")
 RETURNED = marked("The returned mail says, literally:")
 RECORDED = marked("Recorded only at %(time)s")
 QR = marked("QR code that leads to the verifier’s page at %(address)s")
+NOT_LATER = marked("Proven: not later than %(time)s.")
+NOT_DATED, DATED_LATE, DATED_BY_ITSELF = (
+    marked("Not proven yet"),
+    marked("Much later: the claimed time is not proven"),
+    marked("Not proven: the service’s own time stamp"),
+)
+"""What is proven of a time, where that is not much."""
+TIMES = marked(
+    "Claimed is the time of the service’s clock. Proven is that of the first time stamp over the record, by another authority."
+)
+TRUST = marked("Fingerprint (SHA-256) of the service’s trust folder, to compare with the one that you use:")
 ZONE = marked("Local time in %(zone)s; below it universal time (UTC).")
 ISSUED_BY = marked("Issued by %(issuer)s with %(software)s. Not a qualified service.")
 
@@ -172,6 +184,9 @@ NOT_PENDING = marked(
 )
 NOT_ADOPTED = marked(
     "What records %(numbers)s say, before %(time)s: an earlier release made them without seals, and they were adopted then."
+)
+NOT_DATED_THEN = marked(
+    "That what has no proven time in the time line happened when that is claimed: this is the service’s word."
 )
 NOT_TIME = marked(
     "That the service’s clock was right: the records name no second source of time. Compare with the time stamps in the evidence file."

@@ -20,7 +20,6 @@ export function check(found) {
   return findings.about("pdf", CERTIFICATE, {}, async () => {
     if (!members.has(CERTIFICATE)) throw new Said("pdf.missing");
     const octets = await members.read(CERTIFICATE);
-    findings.head("head.prose");
     const [contents, digest] = await sealedIn(octets);
     await checkEmbedded(found, octets, contents, digest);
     await checkSeal(found, "pdf", CERTIFICATE, contents, digest);

@@ -3,7 +3,7 @@
 // As `verify.py`, without the copy of a log. Whatever a file holds, the answer is a report; a file that is no bundle at all
 // is an answer with exit 3. A trust folder that cannot be used is told, and all that needs none is checked.
 import { Findings, Unusable, finished, require } from "./report.js";
-import { WORDS, said } from "./tables.js";
+import { MEMBERS, WORDS, said } from "./tables.js";
 import { BadZip } from "./zip.js";
 import { asText, beginning, either } from "./values.js";
 import { isObject } from "./json.js";
@@ -71,6 +71,7 @@ async function report(bundle, trust, receipts, language) {
   sayTrust(found);
   if (isUnfit) findings.say(trust.why, "", { reason: trust.reason });
   await earlier.check(found, receipts, (octets) => examined(octets, chosen));
+  if (found.members.has(MEMBERS.certificate)) findings.head("head.prose");
   findings.remark("remark.read");
   return worded(finished(findings, timeLineOf(found), partiesOf(found), language), language);
 }
