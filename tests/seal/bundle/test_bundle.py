@@ -41,7 +41,7 @@ async def parts(at: Office, ticket: Ticket) -> BundleParts:
     url, zone = "https://sealpost.example/verify", ZoneInfo("UTC")
     pdf = certificate(records, (), language="en", verify_url=url, zone=zone, trust="5f" * 32)
     pdf = await sealed(pdf, at.keys.signer("pdf-seal"), at.client.stamp, NOW)
-    contents = [File(1, "message_body", chunks(BODY)), File(2, "Mahnung März.pdf", chunks(NOTICE))]
+    contents = [File(1, "message.txt", chunks(BODY)), File(2, "notice.pdf", chunks(NOTICE))]
     mails = [File(3, "announcement.eml", chunks(MAIL))]
     return BundleParts("K.Zk3vQ9pR7mX2sL8tYb4wHd", records, checkpoints, mails, contents, at.trust, pdf)
 
@@ -83,8 +83,8 @@ def test_the_members(bundle: bytes, ticket: Ticket) -> None:
     (stamped,) = ticket[1]
     assert octets[f"checkpoints/2026-{stamped.size}.txt"] == stamped.text
     assert octets[f"checkpoints/2026-{stamped.size}.tsr"] == stamped.tokens[0]
-    assert octets["content/01-message_body"] == BODY
-    assert octets["content/02-Mahnung_Marz.pdf"] == NOTICE
+    assert octets["content/01-message.txt"] == BODY
+    assert octets["content/02-notice.pdf"] == NOTICE
     assert octets["mail/3-announcement.eml"] == MAIL
     assert "Referenz K.Zk3vQ9pR7mX2sL8tYb4wHd" in octets["README.txt"].decode()
 
@@ -156,7 +156,7 @@ def test_the_readmes_commands_find_all_good(unpacked: Path) -> None:
     [
         ("META-INF/ASiCManifest001.xml", "openssl", "failure"),
         ("records/003.json", "sed", "DIFFERS: records/003.json"),
-        ("content/02-Mahnung_Marz.pdf", "sed", "DIFFERS: content/02-Mahnung_Marz.pdf"),
+        ("content/02-notice.pdf", "sed", "DIFFERS: content/02-notice.pdf"),
         ("checkpoints/2026-47.txt", "for text", "Verification: FAILED"),
     ],
 )
@@ -205,7 +205,7 @@ async def test_a_content_that_breaks_off_gives_nothing_out(alices: Office, ticke
         yield b"half"
         raise OSError("the disk is gone")
 
-    given = replace(await parts(alices, ticket), contents=[File(1, "message_body", torn())])
+    given = replace(await parts(alices, ticket), contents=[File(1, "message.txt", torn())])
     with pytest.raises(OSError, match="the disk is gone"):
         await made(alices, given)
 
@@ -227,7 +227,7 @@ async def test_large_contents_stay_out_of_memory(alices: Office, ticket: Ticket)
         for _ in range(250):
             yield bytes(100_000)
 
-    given = replace(await parts(alices, ticket), contents=[File(1, "message_body", large())])
+    given = replace(await parts(alices, ticket), contents=[File(1, "message.txt", large())])
     tracemalloc.start()
     try:
         async with prepared(given, alices.keys.signer("pdf-seal"), alices.client.stamp, NOW) as whole:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_the_certificate_shows_both(world: World, tmp_path: Path, language: str)
 
 
 @pytest.mark.parametrize("authority", [{"policy": OWN_POLICY}, {"organisation": "Voorbeeld Post B.V."}])
-def test_the_services_own_authority_proves_nothing(tmp_path: Path, authority: dict[str, str]) -> None:
+def test_the_services_own_authority_proves_nothing(tmp_path: Path, authority: dict[str, Any]) -> None:
     need("pdftotext")
     own = World(tmp_path / "keys", authority=Authority(**authority))
     found = plan(own, entries(own))
