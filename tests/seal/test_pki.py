@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
-from datetime import datetime, timedelta
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,17 +12,25 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from sealpost.bootstrap import examine
+from sealpost.domain.suites import EVIDENCE_PURPOSE
+from sealpost.seal import pki
+from sealpost.seal.bundle.cms import CmsSigner
+from sealpost.seal.jades import seal
 from sealpost.seal.key_files import KeyFolder, KeysRefused, passphrase
-from sealpost.seal.pki import establish, revocation_lists, roots, rotate
+from sealpost.seal.pki import SEALING, establish, is_outdated, revocation_lists, roots, rotate
+from sealpost.seal.signer import SigningFailed
 from tests.seal.conftest import (  # pyright: ignore[reportMissingImports] - pytest adds the root
     AT,
     LEGAL_NAME,
+    RECORD,
     SECRET,
     issuer,
     openssl,
     stored,
 )
 
+LEAF_EXTENSIONS = pki._leaf_extensions
 THREE_YEARS = timedelta(days=1096)
 USAGES = {
     "record-seal": "Digital Signature, Non Repudiation",
@@ -231,3 +241,88 @@ def test_an_operator_with_all_certificates_needs_no_root(own_keys: KeyFolder, tm
     establish(own_keys, issuer("live"), AT)
     assert own_keys.numbers("root") == []
     assert (roots(own_keys), revocation_lists(own_keys, AT)) == ((), ())
+
+
+def former(purpose: str) -> Iterator[tuple[x509.ExtensionType, bool]]:
+    """What certificates had before evidence had a purpose of its own."""
+    return (
+        one for one in LEAF_EXTENSIONS(purpose) if purpose == "tsa" or not isinstance(one[0], x509.ExtendedKeyUsage)
+    )
+
+
+@pytest.mark.parametrize("purpose", SEALING)
+def test_certificates_that_seal_are_for_evidence(keys: KeyFolder, purpose: str) -> None:
+    (certificate,) = keys.certificates(purpose, 1)
+    found = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    assert [one.dotted_string for one in found.value] == [EVIDENCE_PURPOSE]
+    assert not found.critical  # so that tools that do not know it go on
+    assert uuid.UUID(int=int(EVIDENCE_PURPOSE.removeprefix("2.25."))).version == 4
+
+
+def test_certificates_of_former_times_are_outdated(own_keys: KeyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(pki, "_leaf_extensions", former)
+        establish(own_keys, issuer(), AT)
+    assert [one for one in SEALING if is_outdated(own_keys, one, issuer())] == list(SEALING)
+    rotate(own_keys, "record-seal", issuer(), AT)
+    assert [one for one in SEALING if is_outdated(own_keys, one, issuer())] == ["pdf-seal"]
+
+
+def test_certificates_of_another_name_are_outdated(own_keys: KeyFolder) -> None:
+    long = "Vereniging tot Behoud van het Aangetekende Bericht in Súdwest-Fryslân U.A."
+    establish(own_keys, issuer(legal_name=long), AT)
+    assert not is_outdated(own_keys, "record-seal", issuer(legal_name=long))
+    assert is_outdated(own_keys, "record-seal", issuer())
+    assert is_outdated(own_keys, "record-seal", issuer(legal_name=long, legal_id="NTRNL-87654321"))
+    rotate(own_keys, "record-seal", issuer(), AT)
+    assert not is_outdated(own_keys, "record-seal", issuer())
+
+
+def test_an_operators_own_certificate_is_left_alone(own_keys: KeyFolder, keys: KeyFolder, tmp_path: Path) -> None:
+    establish(own_keys, issuer(), AT)
+    other = KeyFolder(tmp_path / "authority", SECRET)
+    establish(other, issuer(legal_name="An Authority"), AT)
+    for name in ("record-seal-1.cert.pem", "record-seal-1.key.pem"):
+        (own_keys.folder / name).write_bytes((other.folder / name).read_bytes())
+    assert not is_outdated(own_keys, "record-seal", issuer())
+    assert not is_outdated(keys, "log-ed25519", issuer())
+
+
+def test_nothing_is_sealed_that_would_not_count(
+    own_keys: KeyFolder, keys: KeyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(pki, "_leaf_extensions", former)
+        establish(own_keys, issuer(), AT)
+    before, day = datetime(2027, 2, 28, 23, 59, 59, tzinfo=UTC), datetime(2027, 3, 1, tzinfo=UTC)
+    old, new = own_keys.signer("record-seal"), keys.signer("record-seal")
+    seal(old, RECORD, before)
+    CmsSigner(own_keys.signer("pdf-seal"), before)
+    for at in (day, day + timedelta(days=30)):
+        seal(new, RECORD, at)
+        CmsSigner(keys.signer("pdf-seal"), at)
+        with pytest.raises(SigningFailed, match="not for evidence"):
+            seal(old, RECORD, at)
+        with pytest.raises(SigningFailed, match="not for evidence"):
+            CmsSigner(own_keys.signer("pdf-seal"), at)
+
+
+def test_doctor_says_so_before_the_day(own_keys: KeyFolder, keys: KeyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(pki, "_leaf_extensions", former)
+        establish(own_keys, issuer(), AT)
+    today = datetime.now(UTC).date()
+    for days, fails in ((40, False), (29, True), (-1, True)):
+        monkeypatch.setattr(examine, "EVIDENCE_PURPOSE_SINCE", today + timedelta(days=days))
+        examine.require_purpose(keys.signer("pdf-seal"))
+        if fails:
+            with pytest.raises(RuntimeError, match="not for evidence"):
+                examine.require_purpose(own_keys.signer("pdf-seal"))
+        else:
+            examine.require_purpose(own_keys.signer("pdf-seal"))
+
+
+def test_doctor_says_whose_certificate_it_is(keys: KeyFolder) -> None:
+    examine.require_name(LEGAL_NAME, keys.signer("pdf-seal"))
+    with pytest.raises(RuntimeError, match=LEGAL_NAME):
+        examine.require_name("Another B.V.", keys.signer("pdf-seal"))

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+from datetime import timedelta
 
 import msgspec
 import pytest
+from cryptography import x509
 
 from sealpost.domain.errors import InvalidInput
+from sealpost.seal import pki
 from sealpost.store import logs
+from sealpost.usecases.decide import decide
 from sealpost.usecases.extend_log import extend_log
 from sealpost.usecases.installation import CHAIN
 from sealpost.usecases.reads.trust import trust_folder
-from sealpost.usecases.rotate import rotate_key
+from sealpost.usecases.rotate import renew_seals, rotate_key
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.usecases.submit import Submitter
 from sealpost.verifier.trust import trust_of
 from sealpost.verifier.verify import verify
 from tests.path.test_evidence import sender_bundle
-from tests.world import World
+from tests.world import ACT, World
 
 
 async def restarted(world: World) -> World:
@@ -70,3 +75,64 @@ async def test_a_log_has_one_pair_of_keys(world: World) -> None:
 async def test_other_purposes(world: World, purpose: str) -> None:
     with pytest.raises(InvalidInput):
         await rotate_key(world.service, purpose)
+
+
+def make_former(world: World, purpose: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its key has a certificate as they were before evidence had a purpose of its own."""
+    keys, made = world.service.evidence.keys, pki._leaf_extensions
+    (keys.folder / f"{purpose}-1.cert.pem").unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(pki, "_leaf_extensions", lambda one: [two for two in made(one) if not is_purpose(two[0])])
+        pki.establish(keys, world.service.issuer, world.clock.now())
+    assert pki.is_outdated(keys, purpose, world.service.issuer)
+
+
+def is_purpose(extension: x509.ExtensionType) -> bool:
+    return isinstance(extension, x509.ExtendedKeyUsage)
+
+
+async def test_certificates_of_former_times_are_renewed_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await renew_seals(world.service) == []
+    for purpose in pki.SEALING:
+        make_former(world, purpose, monkeypatch)
+    done = await asyncio.gather(*(renew_seals(world.service) for _ in range(3)))
+    assert sorted(done) == [[], [], list(pki.SEALING)]
+    kinds = await world.service.pool.fetch("select octets from records where kind = 'key_rotated' order by seq")
+    told = [msgspec.json.decode(row["octets"])["Extensions"][0]["sealpost/1"]["key_rotated"] for row in kinds]
+    assert [(one["purpose"], one["number"]) for one in told] == [("record-seal", 2), ("pdf-seal", 2)]
+    assert await renew_seals(world.service) == []
+
+
+async def test_another_name_of_the_operator(world: World) -> None:
+    """It has no registered number here, so that the trust folder says who it is: for what was before, and what comes."""
+    assert world.service.issuer.legal_id == ""
+    old = await world.send()
+    secret = world.secret()
+    await extend_log(world.service)
+    await stamp_pending(world.service)
+    renamed = dataclasses.replace(world.service.issuer, legal_name="Nieuwe Naam B.V.")
+    world = dataclasses.replace(world, service=dataclasses.replace(world.service, issuer=renamed))
+    assert await renew_seals(world.service) == list(pki.SEALING)
+    world = await restarted(world)
+    await decide(world.service, old, [secret], "refused", "", ACT)
+    new = await world.send()
+    await extend_log(world.service)
+    await stamp_pending(world.service)
+    trust = trust_of(await trust_folder(world.service))
+    for token, remarks in ((old, {"remark.renamed"}), (new, set[str]())):
+        report = verify(await sender_bundle(world, token), trust)
+        assert not [claim for claim in report.claims if claim.verdict == "FAIL"]
+        assert {one.why for one in report.remarks} & {"remark.renamed"} == remarks
+        assert report.verdict("signer") == "PASS"
+    await world.submitter.close()
+
+
+async def test_lists_of_revoked_certificates_are_made_anew(world: World) -> None:
+    """A list of a year ago would make every bundle of today less than proven."""
+    for days in (0, 200, 600):
+        world.clock.advance(days=days)
+        files = await trust_folder(world.service)
+        revoked = x509.load_der_x509_crl(files["revoked/root-1.crl"])
+        assert timedelta() <= world.clock.now() - revoked.last_update_utc < timedelta(days=1)
+        assert revoked.next_update_utc is not None
+        assert revoked.next_update_utc > world.clock.now() + timedelta(days=360)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+from base64 import b64decode
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from sealpost.domain import seals
+from sealpost.domain.canonical import sha256
 from sealpost.domain.errors import Unavailable
 from sealpost.seal.signer import SigningFailed, as_der
 from sealpost.usecases.decide import decide
+from sealpost.usecases.extend_log import extend_log
+from sealpost.usecases.reads.trust import trust_folder
+from sealpost.usecases.rotate import rotate_key
 from sealpost.usecases.seals import seal_pending
+from sealpost.usecases.stamp import stamp_pending
 from sealpost.usecases.submit import Submitter
+from sealpost.verifier.trust import trust_of
+from sealpost.verifier.verify import verify as verify_bundle
+from tests.path.test_evidence import sender_bundle
 from tests.world import ACT, World
 
 
@@ -123,3 +133,35 @@ async def test_a_seal_is_never_replaced(world: World) -> None:
     assert await seal_pending(world.service) == 1
     after = [row["seal"] for row in await rows(world)]
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True]
+
+
+def named_certificate(row: Any) -> bytes | None:
+    """Digest of the certificate that a record names."""
+    found = msgspec.json.decode(row["octets"])["EvidenceIssuerDetails"].get("CertificateDetails")
+    return b64decode(found[0]["CertID"]["CertDigest"]["DigestValue"]) if found else None
+
+
+async def test_a_record_names_the_certificate_of_its_seal(world: World) -> None:
+    await world.send()
+    await world.work_off()
+    kept = await rows(world)
+    assert len(kept) >= 3
+    for row in kept:
+        assert named_certificate(row) == sha256(seals.read(row["seal"]).certificates[0])
+
+
+async def test_one_that_is_sealed_later_names_none(world: World, keyless: World) -> None:
+    """By whichever key: it is as good as others then."""
+    token = await world.send()
+    await decide(keyless.service, token, [world.secret()], "accepted", "", ACT)
+    unsealed = [row for row in await rows(world) if row["seal"] is None]
+    assert [named_certificate(row) for row in unsealed] == [None] * len(unsealed) != []
+    assert await rotate_key(world.service, "record-seal") == 2
+    service = dataclasses.replace(world.service, sealer=world.service.evidence.signer("record-seal"))
+    assert await seal_pending(service) >= 1
+    await extend_log(service)
+    while await stamp_pending(service):
+        pass
+    report = verify_bundle(await sender_bundle(world, token), trust_of(await trust_folder(service)))
+    assert not [claim for claim in report.claims if claim.verdict == "FAIL"]
+    assert report.verdict("signer") == "PASS"

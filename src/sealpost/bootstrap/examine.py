@@ -144,15 +144,19 @@ def _evidence_key(settings: Settings) -> str:
         keys.signer(purpose)
     sealing = [keys.signer(purpose) for purpose in ("record-seal", "pdf-seal")]
     for signer in sealing:
-        _require_purpose(signer)
-        _require_name(settings, signer)
+        require_purpose(signer)
+        require_name(settings.legal_name or settings.service_name, signer)
         if _end(signer) < datetime.now(UTC) + WARNING:
             raise RuntimeError(f"the certificate of {signer.purpose} {signer.number} ends on {_end(signer):%Y-%m-%d}")
     return ", ".join(f"{one.purpose} {one.number} until {_end(one):%Y-%m-%d}" for one in sealing)
 
 
-def _require_purpose(signer: Signer) -> None:
-    """Well before the day on which its seals count no more; an own certificate of the operator is not renewed by itself."""
+def require_purpose(signer: Signer) -> None:
+    """Well before the day from which on its seals do not count; an operator's own certificate is not renewed by itself.
+
+    Raises:
+        RuntimeError: it is not for evidence, and the day is near.
+    """
     if datetime.now(UTC).date() >= EVIDENCE_PURPOSE_SINCE - WARNING and not is_for_evidence(signer.certificates[0]):
         name = f"{signer.purpose} {signer.number}"
         raise RuntimeError(
@@ -161,9 +165,12 @@ def _require_purpose(signer: Signer) -> None:
         )
 
 
-def _require_name(settings: Settings, signer: Signer) -> None:
-    """Verifiers refuse evidence whose seal is of somebody else than whom the records name."""
-    name = settings.legal_name or settings.service_name
+def require_name(name: str, signer: Signer) -> None:
+    """Verifiers refuse evidence whose seal is of somebody else than whom the records name.
+
+    Raises:
+        RuntimeError: it is.
+    """
     certificate = x509.load_der_x509_certificate(signer.certificates[0])
     found = organisation_of(certificate)
     if found != cut_name(name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +26,7 @@ from sealpost.usecases.reads.trust import trust_folder
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.report import Unusable
-from sealpost.verifier.tables import LANGUAGES
+from sealpost.verifier.tables import LANGUAGES, LIMITS
 from sealpost.verifier.verify import verify
 from tests.path.test_evidence import octets as octets_of
 from tests.path.test_evidence import proven, sender_bundle
@@ -45,7 +46,9 @@ from tests.verifier.lives import (
     whole_bundle,
 )
 from tests.verifier.page.conftest import CHROMIUM, Verifier, opened
+from tests.verifier.receipts import ACCUSING, handed_in
 from tests.verifier.signers import chosen, forged
+from tests.verifier.test_trust_folder import BUNDLED, pack
 from tests.world import ACT
 from tests.world import World as ServiceWorld
 
@@ -251,6 +254,49 @@ async def test_who_sealed(verifier: Verifier, world: World) -> None:
         assert ours == theirs, one.name
         assert one.expected <= {claim["why"] for claim in page["claims"]}, one.name
         await agreed(verifier, one.octets, None)
+
+
+async def test_what_an_opponent_hands_in(
+    verifier: Verifier, world: World, right: Plan, good: bytes, files: Files, tmp_path: Path
+) -> None:
+    for one in await asyncio.to_thread(lambda: list(handed_in(world, right, good, tmp_path / "keys"))):
+        whys = await agreed(verifier, one.octets, files, [one.receipt])
+        assert one.expected in whys or not verifier.able, one.name
+        assert not await agreed(verifier, one.octets, None, [one.receipt]) & ACCUSING, one.name
+
+
+async def test_trust_folders_as_they_are_chosen(verifier: Verifier, good: bytes, files: Files) -> None:
+    """A level too deep, zipped, or out of a bundle: by the paths that a browser tells."""
+    right, around = dict(files), {f"trust/{name}": octets for name, octets in files.items()}
+    marks = {"mimetype": b"", "records/001.json": b""}
+    table: dict[str, tuple[Files, str]] = {
+        "as it is": (right, ""),
+        "a folder around it": (around, ""),
+        "beside an unpacked bundle": ({**around, "evidence/mimetype": b""}, ""),
+        "a zip": ({"trust.zip": pack(right)}, ""),
+        "a zip, stored": ({"trust.zip": pack(right, zipfile.ZIP_STORED)}, ""),
+        "a zip with a folder": ({"x": pack({"trust/": b"", **around, "__MACOSX/._trust": b"x"})}, ""),
+        "an unpacked bundle": ({**around, **marks}, BUNDLED),
+        "a folder around an unpacked bundle": (
+            {f"evidence/{name}": one for name, one in {**around, **marks}.items()},
+            BUNDLED,
+        ),
+        "in a bundle without its mark": ({**around, "META-INF/ASiCManifest001.xml": b""}, BUNDLED),
+        "the bundle as a zip": ({"evidence.asice": good}, BUNDLED),
+        "a zip of an unpacked bundle": ({"x.zip": pack({**around, **marks})}, BUNDLED),
+        "two of them": ({f"{one}/{name}": octets for one in "ab" for name, octets in files.items()}, UNFIT),
+        "nothing": ({"notes.txt": b""}, UNFIT),
+        "a zip of nothing": ({"x.zip": pack({"notes.txt": b""})}, UNFIT),
+        "a zip cut short": ({"x.zip": pack(right)[:-900]}, UNFIT),
+        "a zip of something too large": ({"x.zip": pack({**right, "policy": bytes(LIMITS["trustOctets"] + 1)})}, UNFIT),
+        "too many files": ({**right, **{f"revoked/{n}.crl": b"" for n in range(LIMITS["trustFiles"] + 1)}}, UNFIT),
+    }
+    for name, (given, why) in table.items():
+        report = await verifier.verify(good, given)
+        found = [one["why"] for one in report["claims"] if one["check"] == "trust"]
+        assert found == ([why] if why else []), name
+        assert report["exit"] == (2 if why or not verifier.able else 0), name
+        assert "FAIL" not in report["checks"].values(), name
 
 
 async def test_a_witness_next_door(verifier: Verifier, neighbour: tuple[World, bytes]) -> None:

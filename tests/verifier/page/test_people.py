@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from sealpost.verifier.tables import WORDS
 from tests.verifier import tampering
 from tests.verifier.lives import LIFE, Plan, World, bundled, entries, plan
 from tests.verifier.page.conftest import CHROMIUM, opened
+from tests.verifier.test_trust_folder import pack
 
 pytestmark = [
     pytest.mark.browser,
@@ -225,6 +229,30 @@ async def test_a_bad_trust_folder_is_said(chromium: Browser, good: bytes, folder
         notice = await page.locator("p.notice", has_text="trust folder").inner_text()
         assert notice == WORDS["trust.malformed"]["en"].format(reason="no trust folder: roots.pem or policy is missing")
         assert await page.locator(".badge.fail").count() == 0
+
+
+async def test_a_trust_folder_out_of_a_bundle(chromium: Browser, good: bytes, folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        archive.extractall(tmp_path / "evidence")
+    async with opened(chromium, locale="en-GB") as page:
+        assert await choose(page, good, tmp_path / "evidence") == WORDS["result.2"]["en"]
+        assert await page.locator("p.notice").inner_text() == WORDS["trust.bundled"]["en"]
+        shutil.move(folder, tmp_path / "download" / "trust")
+        await choose(page, good, tmp_path / "download")  # a folder around it
+        assert await page.locator("p.notice").count() == 0
+        assert WORDS["signer.unknown"]["en"].split("{")[0] not in await page.locator("#result").inner_text()
+
+
+async def test_a_zipped_trust_folder(chromium: Browser, world: World, good: bytes, tmp_path: Path) -> None:
+    (tmp_path / "trust.zip").write_bytes(pack(world.trust_files()))
+    async with opened(chromium, locale="en-GB") as page:
+        await page.set_input_files("#trust-files", tmp_path / "trust.zip")
+        await choose(page, good)
+        assert await page.locator("p.notice").count() == 0
+        (tmp_path / "trust.zip").write_bytes(b"PK\3\4 and no more of it than this")
+        await page.set_input_files("#trust-files", tmp_path / "trust.zip")
+        assert await choose(page, good) == WORDS["result.2"]["en"]
+        assert "not a readable zip" in await page.locator("p.notice").inner_text()
 
 
 async def test_on_paper(chromium: Browser, good: bytes, folder: Path) -> None:
