@@ -148,6 +148,13 @@ def eventually() -> Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]:
 
 
 @pytest_asyncio.fixture(scope="module")
+async def quiet_world(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    """A world that a module's tests share: for what must be refused and leaves nothing behind."""
+    async with fresh_database(server) as dsn, new_world(dsn, reachable(tmp_path_factory.mktemp("quiet"))) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module")
 async def quiet_site(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
     """A site that a module's tests share: for requests that must leave nothing behind."""
     async with fresh_database(server) as dsn, new_site(dsn, reachable(tmp_path_factory.mktemp("quiet"))) as made:

@@ -49,11 +49,11 @@ async def test_what_is_not_said_stays(world: World) -> None:
         (AccountChange(notices="submitted"), "notices"), (AccountChange(notices="accepted,nonsense"), "notices"),
     ],
 )  # fmt: skip
-async def test_what_cannot_be_is_named(world: World, change: AccountChange, field: str) -> None:
+async def test_what_cannot_be_is_named(quiet_world: World, change: AccountChange, field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await change_account(world.service, world.alice, change)
+        await change_account(quiet_world.service, quiet_world.alice, change)
     assert refused.value.field == field
-    assert (await change_account(world.service, world.alice, AccountChange())).notices == DEFAULT
+    assert (await change_account(quiet_world.service, quiet_world.alice, AccountChange())).notices == DEFAULT
 
 
 async def test_no_such_account(world: World) -> None:

@@ -64,12 +64,12 @@ async def start(world: World, certificate: str, key: str) -> None:
     ],
 )
 async def test_a_file_that_cannot_be_used(
-    world: World, certificate: Path, tmp_path: Path, variable: str, make: Callable[[Path], str], why: str
+    quiet_world: World, certificate: Path, tmp_path: Path, variable: str, make: Callable[[Path], str], why: str
 ) -> None:
     files = {"certificate": str(certificate), "key": str(certificate)}
     files[variable] = make(tmp_path)
     with pytest.raises(SettingsError) as refused:
-        await start(world, **files)
+        await start(quiet_world, **files)
     assert str(refused.value) == f"SEALPOST_INBOUND_{variable.upper()}: {files[variable]} {why}"
 
 

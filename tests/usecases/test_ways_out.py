@@ -238,29 +238,31 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("changes", "field"), REFUSED)
-async def test_what_is_no_relay(world: World, changes: dict[str, Any], field: str) -> None:
-    await set_relay(world.service, world.alice, password_relay(587))
-    before = await own_relay(world.service.pool, world.alice)
+async def test_what_is_no_relay(quiet_world: World, changes: dict[str, Any], field: str) -> None:
+    await set_relay(quiet_world.service, quiet_world.alice, password_relay(587))
+    before = await own_relay(quiet_world.service.pool, quiet_world.alice)
     given: dict[str, Any] = {"host": "relay.example", "port": 587, "tls": "required", "user": "", "password": ""}
     with pytest.raises(InvalidInput) as refused:
-        await set_relay(world.service, world.alice, RelayFields(**{**given, **changes}))
+        await set_relay(quiet_world.service, quiet_world.alice, RelayFields(**{**given, **changes}))
     assert refused.value.field == field
-    assert await own_relay(world.service.pool, world.alice) == before
+    assert await own_relay(quiet_world.service.pool, quiet_world.alice) == before
 
 
 @pytest.mark.parametrize("host", ["relay.example:587", "127.0.0.1:25", "a:b"])
-async def test_a_port_is_no_part_of_the_name(world: World, host: str) -> None:
+async def test_a_port_is_no_part_of_the_name(quiet_world: World, host: str) -> None:
     with pytest.raises(InvalidInput):
-        await set_relay(world.service, world.alice, RelayFields(host, 587, "required", "", ""))
+        await set_relay(quiet_world.service, quiet_world.alice, RelayFields(host, 587, "required", "", ""))
 
 
 @pytest.mark.parametrize("host", ["relay.example", "Relay-1.Example", "localhost", "192.0.2.1", "2001:db8::1", "a"])
-async def test_what_is_one(world: World, host: str) -> None:
-    await set_relay(world.service, world.alice, RelayFields(host, 65_535, "opportunistic", "", ""))
-    assert await own_relay(world.service.pool, world.alice) == OwnRelay(host, 65_535, "opportunistic", "", None)
-    assert await own_relay(world.service.pool, world.charlie) is None
-    await set_relay(world.service, world.alice, NONE)
-    assert await own_relay(world.service.pool, world.alice) is None
+async def test_what_is_one(quiet_world: World, host: str) -> None:
+    await set_relay(quiet_world.service, quiet_world.alice, RelayFields(host, 65_535, "opportunistic", "", ""))
+    assert await own_relay(quiet_world.service.pool, quiet_world.alice) == OwnRelay(
+        host, 65_535, "opportunistic", "", None
+    )
+    assert await own_relay(quiet_world.service.pool, quiet_world.charlie) is None
+    await set_relay(quiet_world.service, quiet_world.alice, NONE)
+    assert await own_relay(quiet_world.service.pool, quiet_world.alice) is None
 
 
 async def test_no_such_account(world: World) -> None:

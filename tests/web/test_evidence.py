@@ -215,9 +215,10 @@ async def test_readers_who_leave_keep_no_place(at: Site) -> None:
             assert (await client.get(address, headers=at.alice_basic)).status_code == 200
 
 
-async def test_a_bundle_that_nobody_reads_gives_its_place_back(at: Site) -> None:
+async def test_a_bundle_that_nobody_reads_gives_its_place_back(at: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "_open", asyncio.Semaphore(2))
     token = await at.send()
-    for _ in range(gather.OPEN + 2):
+    for _ in range(4):
         bundle = gather.for_sender(at.world.service, Visible(at.world.alice), token, "en")
         size, _ = await gather.streamed(bundle)
         assert size > 100_000
@@ -365,19 +366,29 @@ async def test_the_log_is_public(at: Site, tmp_path: Path) -> None:
     assert audit_log(kept, newest.size).root == newest.root
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["2025/checkpoint", "../keys/checkpoint", "2026%2f..%2f2026/checkpoint", "2026/tile/0/000", "2026/tile/0/000.p/8",
-     "2026/tile/0/000.p/0", "2026/tile/0/0.p/7", "2026/tile/0/x000/000.p/7", "2026/tile/8/000.p/7",
-     "2026/tile/0/000.p/7/..", "2026/tile/entries/000.p/07", "2026/.new-x"],
-)  # fmt: skip
-async def test_the_log_gives_nothing_else(at: Site, path: str) -> None:
-    await at.send()
-    await proven(at)
-    await at.send()
-    await proven(at)
+NO_LOG_FILES = [
+    "2025/checkpoint",
+    "../keys/checkpoint",
+    "2026%2f..%2f2026/checkpoint",
+    "2026/tile/0/000",
+    "2026/tile/0/000.p/8",
+    "2026/tile/0/000.p/0",
+    "2026/tile/0/0.p/7",
+    "2026/tile/0/x000/000.p/7",
+    "2026/tile/8/000.p/7",
+    "2026/tile/0/000.p/7/..",
+    "2026/tile/entries/000.p/07",
+    "2026/.new-x",
+]
+
+
+async def test_the_log_gives_nothing_else(at: Site) -> None:
+    for _ in range(2):
+        await at.send()
+        await proven(at)
     async with at.client() as client:
-        assert (await client.get(f"/log/{path}")).status_code in {400, 404}
+        for path in NO_LOG_FILES:
+            assert (await client.get(f"/log/{path}")).status_code in {400, 404}, path
 
 
 async def test_an_installation_without_a_log_yet(at: Site) -> None:
