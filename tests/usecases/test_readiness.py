@@ -147,15 +147,18 @@ async def test_doctor_says_that_the_database_is_not_migrated(server: EmbeddedSer
     settings = read_settings({}, environment="test", tsa_url="own")
     empty = with_database(server.dsn, "postgres")
     for examined in (bootstrap.examine_database(empty), bootstrap.examine_evidence(settings, empty)):
-        with pytest.raises(RuntimeError, match=r"^the database is not migrated yet: run sealpost migrate[^\n]*$"):
+        with pytest.raises(
+            bootstrap.NotCurrent, match=r"^the database is of an earlier version, or empty: run sealpost migrate[^\n]*$"
+        ):
             await examined
 
 
 async def test_doctor_counts_what_the_service_did_not_store(world: World, dsn: str) -> None:
-    settings = read_settings({}, environment="test", tsa_url="own")
+    data = world.service.adoptions.path.parents[1]
+    settings = read_settings({}, data=data, environment="test", tsa_url="own")
     await world.send()
     await world.service.pool.execute("update records set seal = null, salt = sha256(salt) where seq = 2")
     await seal_pending(world.service)
     await extend_log(world.service)
-    with pytest.raises(RuntimeError, match=r"^1 records were changed or added behind the service's back[^\n]*$"):
+    with pytest.raises(RuntimeError, match=r"^1 records are not this service's own: [^\n]*$"):
         await bootstrap.examine_evidence(settings, dsn)

@@ -3,7 +3,7 @@
 ``opened`` builds the Service; ``asgi`` the web application; the rest is for the commands.
 """
 
-from sealpost.bootstrap.database import RESTORING, RestoreUnfinished, database, migrate
+from sealpost.bootstrap.database import RESTORING, NotCurrent, RestoreUnfinished, database, migrate, require_current
 from sealpost.bootstrap.examine import (
     database_time,
     examine_clock,
@@ -13,12 +13,13 @@ from sealpost.bootstrap.examine import (
     examine_keys,
 )
 from sealpost.bootstrap.inbound import inbound
-from sealpost.bootstrap.service import opened, renew_seals
+from sealpost.bootstrap.service import looked_into, opened, renew_seals
 from sealpost.bootstrap.web import asgi
 from sealpost.usecases.service import Service
 
 __all__ = [
     "RESTORING",
+    "NotCurrent",
     "RestoreUnfinished",
     "Service",
     "asgi",
@@ -30,7 +31,9 @@ __all__ = [
     "examine_evidence",
     "examine_keys",
     "inbound",
+    "looked_into",
     "migrate",
     "opened",
     "renew_seals",
+    "require_current",
 ]

@@ -9,25 +9,23 @@ from typing import Any
 
 from cryptography import x509
 
+from sealpost.bootstrap.database import require_current
 from sealpost.bootstrap.delivery import resolver
-from sealpost.bootstrap.evidence import second_source, stamper_of
+from sealpost.bootstrap.evidence import known_keys, second_source, stamper_of
 from sealpost.bootstrap.service import adoptions_of
 from sealpost.clock import SystemClock
 from sealpost.content.keys import load as load_keys
 from sealpost.domain.suites import EVIDENCE_PURPOSE, EVIDENCE_PURPOSE_SINCE
 from sealpost.seal.adoption_list import CLOSED, CONFIRMED, OFFERED, Listed, ListRefused
-from sealpost.seal.key_files import KeyFolder, passphrase
 from sealpost.seal.pki import cut_name, organisation_of
 from sealpost.seal.purpose import is_for_evidence
 from sealpost.seal.signer import Signer
 from sealpost.seal.timestamps.guard import ClockGuard
 from sealpost.settings import Settings
 from sealpost.store import logs, records
-from sealpost.store.migrate import is_current
 from sealpost.store.pool import Connection, connector
 
 LATE = timedelta(minutes=10)
-NOT_MIGRATED = "the database is not migrated yet: run sealpost migrate, or start the service"
 WARNING = timedelta(days=30)  # how long before a certificate ends doctor calls it a failure
 
 
@@ -35,7 +33,8 @@ async def examine_database(dsn: str) -> str:
     """What the database is, in a few words, for doctor.
 
     Raises:
-        RuntimeError: too old, not migrated, or not durable.
+        RuntimeError: too old, or not durable.
+        NotCurrent: not migrated.
     """
     connection = await connector(dsn)()
     try:
@@ -49,8 +48,7 @@ async def examine_database(dsn: str) -> str:
         raise RuntimeError("PostgreSQL 15 or newer is needed")
     if loose:
         raise RuntimeError(f"{', '.join(loose)} off: a crash could lose evidence")
-    if not await is_current(connector(dsn)):
-        raise RuntimeError(NOT_MIGRATED)
+    await require_current(dsn)
     return f"PostgreSQL {version // 10_000}.{version % 10_000}, migrated, durable"
 
 
@@ -75,8 +73,7 @@ async def examine_evidence(settings: Settings, dsn: str) -> str:
     """
     if not settings.tsa_url:
         raise RuntimeError("no time stamp authority: set SEALPOST_TSA_URL, else no time is proven and no bundle made")
-    if not await is_current(connector(dsn)):
-        raise RuntimeError(NOT_MIGRATED)
+    await require_current(dsn)
     connection = await connector(dsn)()
     try:
         newest, said = await logs.newest(connection), await logs.said(connection)
@@ -138,8 +135,7 @@ def examine_keys(settings: Settings) -> str:
 
 
 def _evidence_key(settings: Settings) -> str:
-    folder = settings.evidence_keys
-    keys = KeyFolder(folder, passphrase(folder, settings.keys_passphrase))
+    keys = known_keys(settings)
     for purpose in ("log-ed25519", "log-mldsa44"):
         keys.signer(purpose)
     sealing = [keys.signer(purpose) for purpose in ("record-seal", "pdf-seal")]
@@ -211,7 +207,7 @@ async def examine_clock(settings: Settings) -> str:
         return "no second source is set"
     async with AsyncExitStack() as stack:
         clock = SystemClock()
-        keys = KeyFolder(settings.evidence_keys, passphrase(settings.evidence_keys, settings.keys_passphrase))
+        keys = known_keys(settings)
         stamper = stamper_of(settings, keys, clock)
         if stamper is not None:
             stack.push_async_callback(stamper.close)

@@ -94,7 +94,7 @@ async def looked_into(settings: Settings, dsn: str) -> AsyncGenerator[Service]:
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        pool, worker = await _pool(settings, dsn, clock, stack)
+        pool, worker = await _pool(settings, dsn, clock, stack, reads_only=True)
         keys = _Keys(load(settings.keys), known_keys(settings))
         content = _segments(settings, pool)
         yield await _put_together(settings, keys, content, pool, worker, clock, stack, demo=False)
@@ -161,10 +161,12 @@ async def renew_seals(settings: Settings, dsn: str, *, demo: bool = False) -> No
             await rotate.renew_seals(service)
 
 
-async def _pool(settings: Settings, dsn: str, clock: Clock, stack: AsyncExitStack) -> tuple[Pool, UUID]:
+async def _pool(
+    settings: Settings, dsn: str, clock: Clock, stack: AsyncExitStack, *, reads_only: bool = False
+) -> tuple[Pool, UUID]:
     """Connections and this process's name among the workers; and the demo's time as it was left."""
     worker = uuid7(clock.real(), os.urandom)
-    pool = await open_pool(dsn, settings.pool, session_name(worker))
+    pool = await open_pool(dsn, settings.pool, session_name(worker), reads_only=reads_only)
     stack.push_async_callback(pool.close)
     if isinstance(clock, ShiftedClock):
         clock.shift = timedelta(seconds=await demo_store.clock_shift(pool))

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from sealpost.cli.acting import with_service
+from sealpost.cli.acting import with_look, with_service
 from sealpost.cli.running import set_up_logs
 from sealpost.domain.errors import InvalidInput
 from sealpost.usecases.add_user import add_user
-from sealpost.usecases.change_account import MEGABYTE, AccountChange, AccountSettings, change_account
+from sealpost.usecases.change_account import MEGABYTE, AccountChange, AccountSettings, account_settings, change_account
 from sealpost.usecases.found import NewAccount, found_account, found_user
 from sealpost.usecases.service import Service
 from sealpost.usecases.set_relay import RelayFields, set_relay
@@ -73,15 +73,17 @@ def set_account(
         typer.Option("--own-domains/--any-domain", help="only addresses of the account's verified domains may send"),
     ] = None,
 ) -> None:
-    """Change what is given and print all; tickets that are under way keep their days."""
+    """Change what is given and print all; tickets that are under way keep their days. Without options it only looks."""
+    change = AccountChange(
+        reminder_days, expiry_days, max_mb, max_attachments, notices, keep_days, verified_tls, own_domains
+    )
+    looks = change == AccountChange()
 
     async def act(service: Service) -> None:
-        change = AccountChange(
-            reminder_days, expiry_days, max_mb, max_attachments, notices, keep_days, verified_tls, own_domains
-        )
-        print(_shown(account_id, await change_account(service, account_id, change)))
+        now = account_settings(service, account_id) if looks else change_account(service, account_id, change)
+        print(_shown(account_id, await now))
 
-    with_service(act)
+    (with_look if looks else with_service)(act)
 
 
 @account.command("relay")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sealpost.cli.acting import with_service
+from sealpost.cli.acting import with_look, with_service
 from sealpost.domain.canonical import instant
 from sealpost.usecases.clients import change_client, clients_of, revoke_client
 from sealpost.usecases.found import found_client
@@ -79,4 +79,4 @@ def list_clients(account_id: Annotated[int, typer.Argument(help="the account's n
             revoked = instant(one.revoked_at) if one.revoked_at else "-"
             print(f"{one.name}\t{one.kind}\t{one.role}\t{one.quota or '-'}\t{revoked}")
 
-    with_service(act)
+    with_look(act)

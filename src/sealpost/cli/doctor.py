@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import typer
 
 from sealpost import bootstrap
+from sealpost.cli.owner import become_owner
 from sealpost.cli.running import run
 from sealpost.content.spool import Spool
 from sealpost.settings import Settings, read_settings
@@ -26,15 +27,16 @@ class Failed(Exception):
 
 async def database(settings: Settings) -> str:
     """Reachable, new enough, migrated, and durable."""
-    async with bootstrap.database(settings) as dsn:
+    async with bootstrap.database(settings, looking=True) as dsn:
         return await bootstrap.examine_database(dsn)
 
 
 async def content(settings: Settings) -> str:
     """The folder takes a durable write, and has room."""
+    if not settings.content.is_dir():
+        raise Failed(f"no content in {settings.content} yet; the first start makes the folder")
 
     def write() -> int:
-        settings.content.mkdir(mode=0o700, parents=True, exist_ok=True)
         with Spool(settings.content) as probe:
             probe.write(b"sealpost")
             os.fsync(probe.fileno())
@@ -55,13 +57,13 @@ async def keys(settings: Settings) -> str:
 
 async def evidence(settings: Settings) -> str:
     """The log goes on and time stamps come."""
-    async with bootstrap.database(settings) as dsn:
+    async with bootstrap.database(settings, looking=True) as dsn:
         return await bootstrap.examine_evidence(settings, dsn)
 
 
 async def clock(settings: Settings) -> str:
     """The system's clock agrees with the database's."""
-    async with bootstrap.database(settings) as dsn:
+    async with bootstrap.database(settings, looking=True) as dsn:
         before = datetime.now(UTC)
         theirs = await bootstrap.database_time(dsn)
         offset = (theirs - before).total_seconds()
@@ -110,10 +112,11 @@ CHECKS: dict[str, Check] = {
 
 
 def doctor() -> None:
-    """Check this installation: one line each, exit code 1 if anything fails."""
+    """Check this installation: one line each, exit code 1 if anything fails. Nothing is changed."""
+    settings = read_settings()
+    become_owner(settings)
 
     async def examine() -> bool:
-        settings = read_settings()
         healthy = True
         for name, check in CHECKS.items():
             try:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sealpost.cli.acting import with_service
+from sealpost.cli.acting import with_look, with_service
 from sealpost.cli.running import set_up_logs
 from sealpost.domain.canonical import instant
 from sealpost.mail.dkim import strings
@@ -57,13 +57,13 @@ def list_all(account_id: Number) -> None:
             used = "yes" if one.return_path else "no"
             print(f"{one.name}\t{_instant(one.verified_at)}\t{used}\t{_instant(one.checked_at)}")
 
-    with_service(act)
+    with_look(act)
 
 
 @domain.command("show")
 def show(account_id: Number, name: Name) -> None:
     """Print a domain's records and how they stood when they were last looked up."""
-    _shown(account_id, name, one_domain)
+    _shown(account_id, name, one_domain, with_look)
 
 
 @domain.command("check")
@@ -107,13 +107,18 @@ def zone(
     with_service(act)
 
 
-def _shown(account_id: int, name: str, act: Callable[[Service, int, str], Awaitable[SenderDomain]]) -> None:
+def _shown(
+    account_id: int,
+    name: str,
+    act: Callable[[Service, int, str], Awaitable[SenderDomain]],
+    run: Callable[[Callable[[Service], Awaitable[None]]], None] = with_service,
+) -> None:
     set_up_logs(pretty=sys.stderr.isatty())
 
     async def acted(service: Service) -> None:
         print("\n".join(lines(await act(service, account_id, name))))
 
-    with_service(acted)
+    run(acted)
 
 
 def lines(one: SenderDomain) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sealpost.cli.acting import with_service
+from sealpost.cli.acting import with_look, with_service
 from sealpost.usecases.rotate import rotate_key
 from sealpost.usecases.service import Service
 
@@ -38,4 +38,4 @@ def list_keys() -> None:
                 f"{purpose}\t{number}\t{chain[0].not_valid_after_utc:%Y-%m-%d}" if chain else f"{purpose}\t{number}\t-"
             )
 
-    with_service(act)
+    with_look(act)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sealpost.cli.acting import with_service
+from sealpost.cli.acting import with_look, with_service
 from sealpost.domain.canonical import instant
 from sealpost.domain.errors import PreconditionFailed
 from sealpost.usecases.extend_log import begin_log, next_name
@@ -26,7 +26,7 @@ def list_logs() -> None:
             at = instant(one.at) if one.at else "-"
             print(f"{one.name}\t{one.origin}\t{one.size}\t{at}\t{one.stopped or 'goes on'}")
 
-    with_service(act)
+    with_look(act)
 
 
 @log.command("begin")

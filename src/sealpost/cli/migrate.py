@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sealpost import bootstrap
+from sealpost.cli.owner import become_owner
 from sealpost.cli.records import adopt_offered, show_offer
 from sealpost.cli.running import run
 from sealpost.settings import Settings, read_settings
@@ -24,6 +25,7 @@ def migrate(
 ) -> None:
     """Bring the database (DATABASE_URL, or the embedded one) to today's tables."""
     settings = read_settings()
+    become_owner(settings)
 
     async def work() -> None:
         async with bootstrap.database(settings) as dsn:

@@ -15,6 +15,7 @@ import structlog
 import typer
 
 from sealpost import bootstrap
+from sealpost.cli.owner import require_owner
 from sealpost.cli.running import listen, run, serve_web, set_up_logs, stop_on_signals
 from sealpost.settings import Settings, SettingsError, read_settings
 from sealpost.worker.run import run as work
@@ -40,6 +41,7 @@ def serve(
         raise SettingsError(
             "SEALPOST_INBOUND_PORT is 0, so that no mail is taken in: there is nothing to do for inbound"
         )
+    require_owner(settings)
     set_up_logs(pretty=sys.stderr.isatty())
     if processes > 1 and role in {"all", "web"}:
         run(_supervise(settings, role, processes))
@@ -49,8 +51,10 @@ def serve(
 
 def worker() -> None:
     """Run a worker; any number of them share the work."""
+    settings = read_settings()
+    require_owner(settings)
     set_up_logs(pretty=sys.stderr.isatty())
-    run(_serve(read_settings(), "worker", -1))
+    run(_serve(settings, "worker", -1))
 
 
 async def _serve(settings: Settings, role: Role, fd: int) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sealpost.cli.acting import with_service
+from sealpost.cli.acting import with_look
 from sealpost.domain.anchors import trust_fingerprint
 from sealpost.usecases.reads.trust import trust_folder
 from sealpost.usecases.service import Service
@@ -28,7 +28,7 @@ def export(
         print(f"{len(files)} files in {folder}")
         print(f"fingerprint {trust_fingerprint(files)}")
 
-    with_service(act)
+    with_look(act)
 
 
 def _written(folder: Path, files: dict[str, bytes]) -> None:

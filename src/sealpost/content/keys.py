@@ -64,6 +64,8 @@ def load(folder: Path) -> dict[str, Keyring]:
         KeysRefused: a purpose has no key, or as `load_or_create`.
         OSError: a file cannot be read.
     """
+    if not folder.is_dir():
+        raise KeysRefused(f"no keys in {folder} yet; the first start of the service makes them")
     rings = {purpose: _load(folder, purpose) for purpose in PURPOSES}
     for purpose, keys in rings.items():
         if not keys:

@@ -23,6 +23,7 @@ from typing import Self
 from urllib.parse import quote
 
 from sealpost.store.embedded_place import (
+    POINTER,
     PORT,
     EmbeddedServerError,
     Place,
@@ -31,6 +32,7 @@ from sealpost.store.embedded_place import (
     held,
     make_folder,
     open_lock,
+    require_own,
     server_account,
 )
 from sealpost.store.embedded_postmaster import DATABASE, ROLE, ensure_running, initialise, stop
@@ -43,12 +45,14 @@ class EmbeddedServer:
 
     Args:
         folder: the data folder; made (closed to others) when it is missing.
+        looking: nothing is made: neither a folder nor a database.
 
     Use it as `async with EmbeddedServer(folder) as server`, or call `start` and `stop`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, looking: bool = False) -> None:
         self.folder = folder.absolute()
+        self._looking = looking
         self._place: Place | None = None
         self._users: int | None = None
 
@@ -110,15 +114,19 @@ class EmbeddedServer:
     def _enter(self) -> None:
         if self._users is not None:
             raise EmbeddedServerError("this EmbeddedServer is already started")
+        if self._looking and not any((self.folder / name).exists() for name in ("postgres", POINTER)):
+            raise EmbeddedServerError(f"there is no database in {self.folder} yet; the first start makes it")
         account = server_account()
         try:
+            require_own(self.folder, account)
             make_folder(self.folder, account)
             with held(self.folder / "embedded.lock"):
                 users = open_lock(self.folder / "embedded.users")
                 try:
                     fcntl.flock(users, fcntl.LOCK_SH)
                     self._place = find_place(self.folder.resolve(), account)
-                    initialise(self._place)
+                    if not self._looking:
+                        initialise(self._place)
                     ensure_running(self._place)
                 except BaseException:
                     os.close(users)

@@ -26,7 +26,7 @@ PORT = 5432  # only the name of the socket: nothing listens on TCP
 ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C"}  # no PG… variable of the caller gets through
 _SYSTEM_USER = "sealpost-db"
 _SYSTEM_FOLDER = Path("/var/lib/sealpost")
-_POINTER = "database-location"
+POINTER = "database-location"
 _SOCKET_PATH_LIMIT = 103  # bytes; 107 on Linux (sun_path less its NUL), 103 on macOS
 
 
@@ -152,6 +152,36 @@ def server_account() -> Account:
     return Account(entry.pw_uid, entry.pw_gid, other=True)
 
 
+def is_server_account(uid: int) -> bool:
+    """Whether it is the system user that root's servers run as."""
+    try:
+        return pwd.getpwnam(_SYSTEM_USER).pw_uid == uid
+    except KeyError:
+        return False
+
+
+def require_own(folder: Path, account: Account) -> None:
+    """A cluster of another account is left alone: what we made beside it, that one could not use.
+
+    Raises:
+        EmbeddedServerError: it is another account's.
+    """
+    with suppress(FileNotFoundError):
+        uid = (folder / "postgres").lstat().st_uid
+        if uid != account.uid:
+            raise EmbeddedServerError(
+                f"the database in {folder} belongs to {account_name(uid)}: run this as that account"
+            )
+
+
+def account_name(uid: int) -> str:
+    """An account's name, or its number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the account {uid}"
+
+
 def _make_system_user() -> pwd.struct_passwd:
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin")
     if useradd is None:
@@ -179,7 +209,7 @@ def make_folder(folder: Path, account: Account) -> None:
 
 def _base(folder: Path, account: Account) -> Path:
     """The folder itself, or the one under /var/lib/sealpost that its pointer file names."""
-    pointer = folder / _POINTER
+    pointer = folder / POINTER
     if pointer.exists():
         base = Path(pointer.read_text().strip())
         # Its name must be one that we gave: the server writes there, and `..` is a name, too.

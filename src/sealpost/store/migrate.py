@@ -7,7 +7,7 @@ one transaction, so a crash leaves the database before or after it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic import command
 from alembic.config import Config
@@ -67,7 +67,13 @@ async def _migrate_queue(connection: Any) -> None:
 
 async def is_current(connect: Connect) -> bool:
     """Whether no migration of ours is missing."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    return await standing(connect) == "current"
+
+
+async def standing(connect: Connect) -> Literal["current", "older", "newer"]:
+    """How the database's tables are to this program's; an empty one is older. Nothing is changed."""
+    scripts = ScriptDirectory.from_config(_config())
+    known = {one.revision for one in scripts.walk_revisions()}
 
     def read(connection: Connection) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
@@ -76,4 +82,6 @@ async def is_current(connect: Connect) -> bool:
     async with engine.connect() as connection:
         current = await connection.run_sync(read)
     await engine.dispose()
-    return current == head
+    if current == scripts.get_current_head():
+        return "current"
+    return "older" if current is None or current in known else "newer"

@@ -54,6 +54,7 @@ AWAY = (
 _asyncpg = cast("Any", asyncpg)  # the library has no types of its own
 
 SETTINGS = {"timezone": "UTC", "application_name": "sealpost"}
+READING = {"default_transaction_read_only": "on"}
 _encoder = msgspec.json.Encoder()
 
 
@@ -75,8 +76,10 @@ def connector(dsn: str) -> Connect:
     return connect
 
 
-async def open_pool(dsn: str, size: int, name: str = "sealpost") -> Pool:
+async def open_pool(dsn: str, size: int, name: str = "sealpost", *, reads_only: bool = False) -> Pool:
     """A pool of at most ``size`` connections, made when needed; ``name`` is how the database shows them.
+
+    With ``reads_only`` the database refuses every statement that would change something.
 
     Raises:
         OSError, asyncpg.PostgresError: the database is away.
@@ -88,6 +91,6 @@ async def open_pool(dsn: str, size: int, name: str = "sealpost") -> Pool:
         init=_prepare,
         timeout=10,
         command_timeout=30,
-        server_settings={**SETTINGS, "application_name": name},
+        server_settings={**SETTINGS, "application_name": name, **(READING if reads_only else {})},
     )
     return cast("Pool", pool)

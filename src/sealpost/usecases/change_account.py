@@ -78,6 +78,19 @@ async def change_account(service: Service, account_id: int, change: AccountChang
         return new
 
 
+async def account_settings(service: Service, account_id: int) -> AccountSettings:
+    """What the account has; nothing is changed.
+
+    Raises:
+        NotFound: no such account.
+    """
+    async with transaction(service) as connection:
+        row = await people.account(connection, account_id)
+    if row is None:
+        raise NotFound(f"no account {account_id}")
+    return _changed(service, row, AccountChange())
+
+
 def _changed(service: Service, row: Any, change: AccountChange) -> AccountSettings:
     reminder = row["reminder_days"] if change.reminder_days is None else change.reminder_days
     expiry = row["expiry_days"] if change.expiry_days is None else change.expiry_days
