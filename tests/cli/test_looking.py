@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pwd
 import subprocess
@@ -10,13 +11,14 @@ import sys
 import sysconfig
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sealpost.store.embedded import EmbeddedServer
 from sealpost.store.migrate import standing
 from sealpost.store.pool import connector
-from tests.cli.test_commands import SOURCE, environment, sealpost
+from tests.cli.test_commands import SOURCE, environment
 from tests.upgrade.brought import loaded
 
 LOOKING = (
@@ -43,7 +45,7 @@ def reachable_python() -> str:
 def call(python: str, *words: str, user: int = 0, **settings: object) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join([SOURCE, sysconfig.get_path("purelib")])
     return subprocess.run(
-        [python, *words], user=user, group=pwd.getpwuid(user).pw_gid, extra_groups=[], cwd="/", timeout=90,
+        [python, *words], user=user, group=pwd.getpwuid(user).pw_gid, extra_groups=[], cwd="/", timeout=300,
         env=environment(**settings) | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -51,14 +53,29 @@ def call(python: str, *words: str, user: int = 0, **settings: object) -> subproc
 NOBODY = pwd.getpwnam("nobody").pw_uid
 PYTHON = reachable_python()
 needs_both = pytest.mark.skipif(not PYTHON, reason="needs root, and an interpreter that an ordinary account can run")
+IN_ONE = """
+import contextlib, io, json, sys
+from sealpost.cli import commands
+for words in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv, code = ["sealpost", *words], 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            commands.call()
+        except SystemExit as end:
+            code = end.code or 0
+    print(json.dumps([code, out.getvalue(), err.getvalue()]))
+"""
+"""Commands one after the other in one process: each import of the program takes seconds."""
+
+Said = tuple[int, str, str]
 
 
-def as_ordinary(*words: str, **settings: object) -> subprocess.CompletedProcess[str]:
-    return call(PYTHON, "-m", "sealpost", *words, user=NOBODY, **settings)
-
-
-def as_root(*words: str, **settings: object) -> subprocess.CompletedProcess[str]:
-    return call(PYTHON, "-m", "sealpost", *words, **settings)
+def told(*commands: tuple[str, ...], python: str = sys.executable, user: int = -1, **settings: object) -> list[Said]:
+    """Exit code and both outputs of each command."""
+    done = call(python, "-c", IN_ONE, json.dumps(commands), user=os.geteuid() if user < 0 else user, **settings)
+    assert done.returncode == 0, done.stderr
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
 def tree(folder: Path) -> dict[str, tuple[int, ...]]:
@@ -83,27 +100,25 @@ def test_root_leaves_an_installation_to_its_owner(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
     os.chown(data, NOBODY, pwd.getpwuid(NOBODY).pw_gid)
-    given = {"data": data, "environment": "test", "tsa_url": "own"}
-    made = as_ordinary("account", "add", "Alice Incasso N.V.", **given)
-    assert (made.returncode, made.stdout) == (0, "account 100001\n"), made.stderr
-    assert as_ordinary("client", "add", "100001", **given).returncode == 0
+    given: dict[str, Any] = {"python": PYTHON, "data": data, "environment": "test", "tsa_url": "own"}
+    add = ("account", "add", "Alice Incasso N.V.")
+    made = told(add, ("client", "add", "100001"), user=NOBODY, **given)
+    assert [code for code, _, _ in made] == [0, 0], made
     before = tree(data)
-    for words in LOOKING:
-        done = as_root(*words, **given)
-        assert done.returncode == 0 or words == ("doctor",), done.stderr
-        assert "ok    database  PostgreSQL" in done.stdout or words != ("doctor",), done.stdout
-        assert tree(data) == before, words
-    again = as_ordinary("account", "add", "Alice again", **given)
-    assert (again.returncode, again.stdout) == (0, "account 100002\n"), again.stderr
-    # What changes something is done as the owner, too; what goes on running is the owner's to start.
-    assert as_root("account", "add", "By root", **given).stdout == "account 100003\n"
+    looked = told(*LOOKING, user=0, **given)
+    assert [code for code, _, _ in looked[1:]] == [0] * (len(LOOKING) - 1), looked
+    assert "ok    database  PostgreSQL" in looked[0][1]
+    assert tree(data) == before
+    # What goes on running is the owner's to start; what changes something is done as the owner, too.
+    started = ("serve",), ("worker",), ("backup", str(tmp_path / "b"), "--keys", str(tmp_path / "k"))
+    *refused, by_root = told(*started, add, user=0, **given)
+    for code, _, why in refused:
+        assert code == 1
+        assert "belongs to nobody: run this as that account" in why
+    assert by_root[:2] == (0, "account 100002\n")
     assert {path.lstat().st_uid for path in data.rglob("*")} == {NOBODY}
-    for words in (("serve",), ("worker",), ("backup", str(tmp_path / "b"), "--keys", str(tmp_path / "k"))):
-        done = as_root(*words, **given)
-        assert done.returncode == 1
-        assert "belongs to nobody: run this as that account" in done.stderr
-    assert {path.lstat().st_uid for path in data.rglob("*")} == {NOBODY}
-    assert as_ordinary("client", "list", "100001", **given).returncode == 0
+    again = told(add, ("client", "list", "100001"), user=NOBODY, **given)
+    assert [code for code, _, _ in again] == [0, 0], again
 
 
 @needs_both
@@ -114,28 +129,25 @@ def test_root_says_so_where_the_owner_cannot_run_this_program(tmp_path: Path) ->
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
     os.chown(data, NOBODY, NOBODY)
-    for words in LOOKING:
-        done = sealpost(*words, data=data)
-        assert done.returncode == 1
-        assert "belongs to nobody, who cannot reach this program" in done.stderr
+    for code, _, why in told(*LOOKING, data=data):
+        assert code == 1
+        assert "belongs to nobody, who cannot reach this program" in why
     assert list(data.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", LOOKING, ids=lambda words: words[0])
-def test_where_nothing_is_nothing_is_made(tmp_path: Path, words: tuple[str, ...]) -> None:
-    done = sealpost(*words, data=tmp_path / "data")
-    assert done.returncode == 1
-    assert "there is no database in" in done.stdout + done.stderr
+def test_where_nothing_is_nothing_is_made(tmp_path: Path) -> None:
+    for code, out, why in told(*LOOKING, data=tmp_path / "data"):
+        assert code == 1
+        assert "there is no database in" in out + why
     assert not (tmp_path / "data").exists()
 
 
 async def test_an_older_database_is_told_and_left(server: EmbeddedServer, tmp_path: Path) -> None:
     async with loaded(server, "400116c", tmp_path, 40) as dsn:
         before = tree(tmp_path)
-        for words in LOOKING[:4]:
-            done = await asyncio.to_thread(sealpost, *words, data=tmp_path, database_url=dsn)
-            assert done.returncode == 1
-            assert "the database is of an earlier version, or empty: run sealpost migrate" in done.stdout + done.stderr
+        for code, out, why in await asyncio.to_thread(told, *LOOKING, data=tmp_path, database_url=dsn):
+            assert code == 1
+            assert "the database is of an earlier version, or empty: run sealpost migrate" in out + why
         assert await standing(connector(dsn)) == "older"
         assert tree(tmp_path) == before
 
@@ -144,6 +156,6 @@ async def test_a_newer_database_is_told(dsn: str, tmp_path: Path) -> None:
     connection = await connector(dsn)()
     await connection.execute("update alembic_version set version_num = '9999'")
     await connection.close()
-    done = await asyncio.to_thread(sealpost, "client", "list", "100001", data=tmp_path, database_url=dsn)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "the database is of a later version than this program" in done.stderr
+    [(code, out, why)] = await asyncio.to_thread(told, LOOKING[1], data=tmp_path, database_url=dsn)
+    assert (code, out) == (1, "")
+    assert "the database is of a later version than this program" in why
