@@ -2,6 +2,8 @@
 
     .venv/bin/python -m tests.upgrade.make [NAME ...]
 
+A name is one of `STATES`; or ``adopted``, for bundles as today's code makes them of what it adopts.
+
 Each state's commit is taken from this repository (`git archive`) into a temporary folder, and `past.py` runs under its
 code, with today's libraries, on an embedded PostgreSQL and a data folder of its own. Kept is what matters: a dump of the
 database, keys, content and log. The keys are of nobody: they were made for this, and are published here.
@@ -23,6 +25,11 @@ import asyncpg
 
 from sealpost.store.dump import _program, _run, major
 from sealpost.store.embedded import EmbeddedServer
+from sealpost.store.tickets import Visible
+from sealpost.usecases.adopt import settle
+from sealpost.usecases.gather import for_sender
+from sealpost.usecases.reads.trust import trust_folder
+from tests.upgrade.brought import brought, loaded
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -87,12 +94,31 @@ def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return member if member.isdir() or member.isfile() else None
 
 
+async def adopt(folder: Path) -> None:
+    """A bundle of a ticket of the first release, set aside by a later state, accepted under it, and adopted today."""
+    state, target = "400116c-3952481", BUNDLES / "adopted"
+    async with (
+        EmbeddedServer(folder / "server") as server,
+        loaded(server, state, folder / "data") as dsn,
+        brought(dsn, folder / "data", state) as one,
+    ):
+        await settle(one.service, adopted=True)
+        await one.turn()
+        token, visible = one.said["tickets"]["delayed"]["token"], Visible(one.said["account"])
+        async with for_sender(one.service, visible, token, "en") as made:
+            files = {"delayed.asice": b"".join([piece async for piece in made.chunks()])}
+        files |= {f"trust/{name}": octets for name, octets in (await trust_folder(one.service)).items()}
+        for name, octets in files.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_bytes(octets)
+
+
 def main(names: list[str]) -> None:
     for name in names or STATES:
         with tempfile.TemporaryDirectory(prefix="sealpost-past-") as folder:
             Path(folder).chmod(0o711)  # root's embedded server runs under another account
-            asyncio.run(make(name, Path(folder)))
-        print(f"{name}: {(HERE / name / 'data.tar.xz').stat().st_size // 1000} kB")
+            asyncio.run(make(name, Path(folder)) if name in STATES else adopt(Path(folder)))
+        print(name)
 
 
 if __name__ == "__main__":

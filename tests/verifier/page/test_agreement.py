@@ -26,7 +26,7 @@ from sealpost.usecases.reads.trust import trust_folder
 from sealpost.usecases.stamp import stamp_pending
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.report import Unusable
-from sealpost.verifier.tables import LANGUAGES, LIMITS
+from sealpost.verifier.tables import LANGUAGES, LIMITS, VERDICTS
 from sealpost.verifier.verify import verify
 from tests.path.test_evidence import octets as octets_of
 from tests.path.test_evidence import proven, sender_bundle
@@ -48,6 +48,8 @@ from tests.verifier.lives import (
 from tests.verifier.page.conftest import CHROMIUM, Verifier, opened
 from tests.verifier.receipts import ACCUSING, handed_in
 from tests.verifier.signers import chosen, forged
+from tests.verifier.test_adoption import FORGED, adopted_bundle
+from tests.verifier.test_past import FOUND
 from tests.verifier.test_trust_folder import BUNDLED, pack
 from tests.world import ACT
 from tests.world import World as ServiceWorld
@@ -324,6 +326,21 @@ async def test_who_is_independent(
     found = World(tmp_path / "keys", origin=origin, witness_name=witness)
     whys = await agreed(verifier, await asyncio.to_thread(whole_bundle, found), found.trust_files())
     assert whys & {"witness.ok" if independent else "witness.dependent", "witness.unable"}
+
+
+async def test_what_an_upgrade_adopted(verifier: Verifier, world: World, files: Files) -> None:
+    for forge in (None, *FORGED.values()):
+        bundle = await asyncio.to_thread(adopted_bundle, world, forge)
+        found = await agreed(verifier, bundle, files)
+        assert (forge is None) != bool(found & {"chain.adopted", "chain.malformed", "structure.hash"}), found
+
+
+async def test_bundles_of_past_states(verifier: Verifier) -> None:
+    for path in FOUND:
+        folder = path.parent / "trust"
+        trust = {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+        for chosen in (trust, None):
+            assert not [why for why in await agreed(verifier, path.read_bytes(), chosen) if VERDICTS[why] == "FAIL"]
 
 
 async def test_no_bundle_at_all(verifier: Verifier, files: Files) -> None:
