@@ -339,8 +339,8 @@ async def test_bundles_of_past_states(verifier: Verifier) -> None:
     for path in FOUND:
         folder = path.parent / "trust"
         trust = {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
-        for chosen in (trust, None):
-            assert not [why for why in await agreed(verifier, path.read_bytes(), chosen) if VERDICTS[why] == "FAIL"]
+        for given in (trust, None):
+            assert not [why for why in await agreed(verifier, path.read_bytes(), given) if VERDICTS[why] == "FAIL"]
 
 
 async def test_no_bundle_at_all(verifier: Verifier, files: Files) -> None:
