@@ -70,6 +70,7 @@ def test_the_wheel_asks_for_the_base_alone(wheel: Path) -> None:
     assert {
         "sealpost/verifier/words.json",
         "sealpost/verifier/rules.json",
+        "sealpost/verifier/reasons.json",
         "sealpost/verifier/page/verify.html",
     } <= names
 

@@ -67,7 +67,7 @@ def chosen(files: dict[str, bytes] | None) -> Trust | Unfit | None:
     try:
         return None if files is None else trust_of(files)
     except Unusable as error:
-        return Unfit("trust.malformed", str(error))
+        return Unfit("trust.malformed", error.values)
 
 
 def certify(

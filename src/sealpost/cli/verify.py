@@ -7,14 +7,14 @@ but not everything is proven, 3 it could not run.
 from __future__ import annotations
 
 import argparse
-import json
 import locale
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from traceback import print_exception
+from typing import Any, NoReturn
 
+from sealpost.cli.printing import CLOSED, flush, in_ascii, make_printable, silence
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.prose import Reset
 from sealpost.verifier.report import Claim, Report, Unusable
@@ -35,25 +35,57 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
+    make_printable()
     options = _parser().parse_args(arguments)
     language: str = options.language or _language()
     try:
-        trust = choose_trust(options.trust) if options.trust else None
-        receipts = [_receipt(one) for one in options.receipt]
-        reset = _reset() if options.reset_certificate else None
-        report = verify(options.file, trust, receipts, language, log=options.log, reset=reset)
-    except (Unusable, OSError) as error:
-        print(said("result.3", language, {"reason": error}), file=sys.stderr)
-        return 3
+        report = _verified(options, language)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - libraries in other languages raise what is not even an Exception
+        return _say_unable(error, _why(error, options.file), language, debug=options.debug)
     try:
         if options.json:
-            print(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
+            print(in_ascii(report))
         else:
             _print(report)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader had enough; the verdict is the exit code all the same
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return report.exit_code
+        flush(sys.stdout)
+    except OSError as error:
+        silence(sys.stdout)
+        if error.errno not in CLOSED:
+            return _say_unable(error, {"reason": "the answer cannot be written"}, language, debug=options.debug)
+    return report.exit_code  # also where the reader had enough: the verdict is the exit code all the same
+
+
+def _verified(options: argparse.Namespace, language: str) -> Report:
+    trust = choose_trust(options.trust) if options.trust else None
+    receipts = [_receipt(one) for one in options.receipt]
+    reset = _reset() if options.reset_certificate else None
+    return verify(options.file, trust, receipts, language, log=options.log, reset=reset)
+
+
+def _say_unable(error: BaseException, why: dict[str, Any], language: str, *, debug: bool) -> int:
+    """Says in one sentence why nothing was verified; nothing of a report is shown."""
+    try:
+        if debug:
+            print_exception(error)
+        print(said("result.3", language, why), file=sys.stderr)
+        flush(sys.stderr)
+    except OSError:
+        silence(sys.stderr)
+    return 3
+
+
+def _why(error: BaseException, file: Path) -> dict[str, Any]:
+    if isinstance(error, Unusable):
+        return error.values
+    if isinstance(error, MemoryError):
+        return {"reason": "there is not enough memory"}
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return {"reason": "{path} is not there", "path": error.filename}
+    if isinstance(error, OSError):
+        return {"reason": "{path} cannot be read", "path": error.filename or file}
+    return {"reason": "a fault of the verifier itself: nothing is said of the file"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -84,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         help="set the certificate's text again from the records and compare; needs sealpost[server]",
     )
     parser.add_argument("--json", action="store_true", help="the report for machines")
+    parser.add_argument("--debug", action="store_true", help="where the verifier cannot go on, show where it stopped")
     parser.add_argument("--language", choices=LANGUAGES, help="of the report; else that of this machine")
     return parser
 
@@ -98,13 +131,13 @@ def _reset() -> Reset:
     try:
         from sealpost.seal.certificate.again import set_again  # noqa: PLC0415 - not with the base dependencies alone
     except ImportError as error:
-        raise Unusable("--reset-certificate needs sealpost[server]") from error
+        raise Unusable("setting certificates again needs sealpost[server]") from error
     return set_again
 
 
 def _receipt(path: Path) -> Receipt:
     if path.stat().st_size > LIMITS["totalOctets"]:
-        raise Unusable(f"{path} is too large")
+        raise Unusable("{path} is too large", path=path)
     return Receipt(path.name, path.read_bytes())
 
 

@@ -32,7 +32,7 @@ class NoPolicy(ValueError):
 
     def __init__(self, why: str, line: int = 0) -> None:
         super().__init__(f"line {line}: {why}" if line else why)
-        self.line = line
+        self.why, self.line = why, line
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class _Reading:
         if not words or words[0].startswith("#"):
             return
         if len(self.logs) + len(self.labels) >= MOST and words[0] != "quorum":
-            raise NoPolicy(f"more than {MOST} logs, witnesses and groups")
+            raise NoPolicy("too many logs, witnesses and groups")
         match words:
             case ["log", key, *url] if len(url) <= 1:
                 self._log(key, *url)

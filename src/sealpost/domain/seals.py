@@ -162,7 +162,7 @@ def read(octets: bytes) -> Seal:
 def _header(value: object) -> tuple[datetime, tuple[bytes, ...]]:
     header = _members(value, _HEADER)
     if header["alg"] != ALGORITHM or header["typ"] != TYPE:
-        raise NoSeal(f"a header that is not of {ALGORITHM} and {TYPE}")
+        raise NoSeal("a header that is not of ES256 and JOSE+JSON")
     seconds = header["iat"]
     if type(seconds) is not int or not 0 < seconds <= LATEST:
         raise NoSeal("iat is not a time in whole seconds")
@@ -202,13 +202,13 @@ def _members(
         raise NoSeal("not an object")
     members = cast("dict[str, object]", value)
     if not needed <= members.keys() <= needed | allowed:
-        raise NoSeal(f"the members are not {', '.join(sorted(needed))}")
+        raise NoSeal("a member missing or too many")
     return members
 
 
 def _list(value: object, most: int) -> list[object]:
     if not isinstance(value, list) or not 0 < len(found := cast("list[object]", value)) <= most:
-        raise NoSeal(f"not a list of 1 to {most}")
+        raise NoSeal("a list of another length")
     return found
 
 

@@ -152,11 +152,11 @@ def _entries(folder: Path, number: int, width: int) -> bytes:
     if octets is None and width < WIDTH:
         octets = _found(folder, _tile_name("entries", number, WIDTH))
     if octets is None:
-        raise BadLog(f"entries from {number * WIDTH} on are missing", _tile_name("entries", number, width))
+        raise BadLog("entries are missing", _tile_name("entries", number, width))
     octets = octets[: width * ENTRY]
     first, second = _LENGTHS
     if len(octets) != width * ENTRY or octets[::ENTRY] != first[:width] or octets[1::ENTRY] != second[:width]:
-        raise BadLog(f"entries from {number * WIDTH} on are malformed", _tile_name("entries", number, width))
+        raise BadLog("entries are malformed", _tile_name("entries", number, width))
     return octets
 
 
@@ -221,7 +221,11 @@ def _say(case: Case, folder: Path, signed: Signed, has_states: bool) -> None:
     except Unable as error:
         raise Said("audit.trust", log=log, size=size) from error
     if wrong is not None or (case.trust and not keys):
-        raise Said("audit.signature", log=log, reason=wrong or "unknown log")
+        raise Said(
+            "audit.signature",
+            log=log,
+            reason="a line of the log that is wrong or missing" if wrong else "an unknown log",
+        )
     if not has_states:
         raise Said("audit.other", log=log)
     case.findings.say("audit.ok" if case.trust else "audit.trust", folder.name, log=log, size=size)
@@ -231,6 +235,6 @@ def _checkpoint(folder: Path) -> Signed:
     try:
         return read_signed(_read(folder / "checkpoint", LONGEST))
     except OSError as error:
-        raise Unusable(f"{folder} holds no checkpoint of a log: {error}") from error
+        raise Unusable("{path} holds no checkpoint of a log", path=folder) from error
     except NoNote as error:
         raise Said("audit.malformed", reason=str(error)) from error

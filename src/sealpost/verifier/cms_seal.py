@@ -79,7 +79,7 @@ def _signed_data(check_id: str, der: bytes) -> Any:
     try:
         require_der(der, SEAL)
     except NotDer as error:
-        raise Said(f"{check_id}.malformed", reason=f"not DER: {error}") from error
+        raise Said(f"{check_id}.malformed", reason=str(error)) from error
     info = _cms.ContentInfo.load(der, strict=True)
     _require(info["content_type"].native == "signed_data", check_id, "not signed data")
     signed = info["content"]
@@ -117,7 +117,7 @@ def _attributes(check_id: str, attributes: Any, allowed: set[str]) -> dict[str, 
     for one in attributes:
         name = one["type"].native
         _require(name not in found and len(one["values"]) == 1, check_id, "an attribute that does not stand there once")
-        _require_used(name in allowed, check_id, f"the attribute {name}")
+        _require_used(name in allowed, check_id, "an attribute that is not used")
         found[name] = one["values"][0]
     return found
 

@@ -8,7 +8,7 @@ from sealpost.domain.content import plain_name, shown_name
 from sealpost.verifier.case import Case, Record
 from sealpost.verifier.report import Said
 from sealpost.verifier.structure import digest_of
-from sealpost.verifier.tables import ORDER, safe
+from sealpost.verifier.tables import ORDER
 
 _PURPOSES = ("announcement", "reminder")
 
@@ -35,7 +35,10 @@ def _parts(record: Record | None) -> list[tuple[dict[str, Any], int]]:
 
 
 def _check_part(case: Case, number: int, part: dict[str, Any], size: int, name: str | None) -> None:
-    findings, said = case.findings, {"part": number, "name": safe(part.get("Identifier"))}
+    findings, said = (
+        case.findings,
+        {"part": number, "name": given if isinstance(given := part.get("Identifier"), str) else "?"},
+    )
     with findings.about("content", name or "", **said):
         if name is None:
             erased = [one for one in case.records.values() if one.event in ORDER["erased"]]

@@ -29,7 +29,11 @@ _PIECE = 1 << 16
 
 
 class BadZip(ValueError):
-    """The file is not packed in the one allowed way; the sentence says how it differs."""
+    """The file is not packed in the one allowed way; the sentence says how it differs, and in which member."""
+
+    def __init__(self, why: str, member: str = "") -> None:
+        super().__init__(why)
+        self.values = {"member": member}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,9 @@ class _Entry:
     begin: int
 
 
-def _require(truth: object, why: str) -> None:
+def _require(truth: object, why: str, member: str = "") -> None:
     if not truth:
-        raise BadZip(why)
+        raise BadZip(why, member)
 
 
 class Members:
@@ -85,7 +89,7 @@ class Members:
             KeyError: no such member.
             BadZip: it is damaged, or not small.
         """
-        _require(self._entries[name].size <= LIMITS["smallOctets"], f"{name} is too large")
+        _require(self._entries[name].size <= LIMITS["smallOctets"], "{member} is too large", name)
         return b"".join(self.pieces(name))
 
     def sha256(self, name: str) -> bytes:
@@ -109,9 +113,9 @@ class Members:
         size, crc = 0, 0
         for piece in self._unpacked(entry):
             size, crc = size + len(piece), zlib.crc32(piece, crc)
-            _require(size <= entry.size, f"{name} is larger than it says")
+            _require(size <= entry.size, "{member} is larger than it says", name)
             yield piece
-        _require(size == entry.size and crc == entry.crc, f"{name} is damaged")
+        _require(size == entry.size and crc == entry.crc, "{member} is damaged", name)
 
     def _unpacked(self, entry: _Entry) -> Iterator[bytes]:
         if entry.method == _STORED:
@@ -123,11 +127,11 @@ class Members:
                 yield inflate.decompress(packed, _PIECE)
                 while inflate.unconsumed_tail:
                     yield inflate.decompress(inflate.unconsumed_tail, _PIECE)
-                _require(not inflate.unused_data, f"octets follow in {entry.name}")
+                _require(not inflate.unused_data, "octets follow in {member}", entry.name)
         except zlib.error as error:
-            raise BadZip(f"{entry.name} is damaged: {error}") from error
+            raise BadZip("{member} is damaged", entry.name) from error
         yield inflate.flush()
-        _require(inflate.eof and not inflate.unused_data, f"{entry.name} does not end where it says")
+        _require(inflate.eof and not inflate.unused_data, "{member} does not end where it says", entry.name)
 
     def _packed(self, entry: _Entry) -> Iterator[bytes]:
         for begin in range(entry.begin, entry.begin + entry.packed, _PIECE):
@@ -144,7 +148,7 @@ class Members:
             entry, position, at = self._entry(directory, position, at)
             _require(number or entry.name == "mimetype", "mimetype is not the first member")
             folded = entry.name.casefold()
-            _require(folded not in seen, f"{entry.name} stands there twice")
+            _require(folded not in seen, "{member} stands there twice", entry.name)
             seen.add(folded)
             total += entry.size
             _require(total <= LIMITS["totalOctets"], "larger than a bundle may be")
@@ -175,17 +179,21 @@ class Members:
         _require(begin == at, "octets between members, or members out of order")
         raw = directory[position + _CENTRAL.size : end]
         name = self._name(raw, flags)
-        _require(method in {_STORED, _DEFLATED} and (method or packed == size), f"{name}: an unknown way of packing")
+        _require(
+            method in {_STORED, _DEFLATED} and (method or packed == size), "{member}: an unknown way of packing", name
+        )
         _require(name != "mimetype" or (method == _STORED and not flags), "mimetype is not stored plainly")
-        _require(size <= LIMITS["memberOctets"], f"{name} is too large")
-        _require(size <= LIMITS["ratio"] * packed + 1024, f"{name} unpacks to too much")
+        _require(size <= LIMITS["memberOctets"], "{member} is too large", name)
+        _require(size <= LIMITS["ratio"] * packed + 1024, "{member} unpacks to too much", name)
         said = (0, 0, 0) if flags & _DEFERRED else (crc, packed, size)
         header = _LOCAL.pack(b"PK\x03\x04", needed, flags, method, clock, day, *said, name_size, 0) + raw
-        _require(self._at(at, len(header)) == header, f"{name}: header and directory differ")
+        _require(self._at(at, len(header)) == header, "{member}: header and directory differ", name)
         after = at + len(header) + packed
         if flags & _DEFERRED:
             trailer = _DESCRIPTOR.pack(b"PK\x07\x08", crc, packed, size)
-            _require(self._at(after, len(trailer)) == trailer, f"{name}: what follows it differs from the directory")
+            _require(
+                self._at(after, len(trailer)) == trailer, "{member}: what follows it differs from the directory", name
+            )
             after += len(trailer)
         return _Entry(name, method, crc, packed, size, at + len(header)), end, after
 
@@ -196,5 +204,5 @@ class Members:
             name = raw.decode() if flags & _UTF8 else raw.decode("ascii")
         except UnicodeDecodeError:
             raise BadZip("a name that is not text") from None
-        _require(not _UNSAFE.search(name), f"a name that is no plain path: {name!r}")
+        _require(not _UNSAFE.search(name), "a name that is no plain path")
         return name

@@ -41,7 +41,7 @@ def _sealed(octets: bytes) -> tuple[bytes, bytes]:
     """The seal's DER and the digest of all octets around it; found without reading a single object."""
     found = _RANGE.findall(octets)
     if len(found) != 1 or octets.count(b"/ByteRange") != 1:
-        raise _refuse(f"{octets.count(b'/ByteRange')} ranges of octets")
+        raise _refuse("not exactly one range of octets")
     begin, first, second, rest = (int(one) for one in found[0])
     if begin != 0 or not first < second or second + rest != len(octets):
         raise _refuse("octets outside of the seal")

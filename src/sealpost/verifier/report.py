@@ -1,21 +1,37 @@
 """What verification says: claims with a verdict, heads and remarks without, a time line. For command, JSON and tests.
 
 A check never raises outward: it raises `Said` to end with a code, and whatever else it meets on hostile octets becomes
-``<check>.malformed``, which is a FAIL.
+``<check>.malformed``, which is a FAIL. A fault of the verifier itself, or of the machine, is raised: it is no verdict.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sealpost.verifier.tables import CHECKS, FAIL, NOT_PROVEN, PASS, VALUES, VERDICTS, said
+from sealpost.verifier.tables import CHECKS, FAIL, NOT_PROVEN, PASS, VALUES, VERDICTS, reason, said
+
+_OF_OCTETS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, zlib.error)
 
 
 class Unusable(ValueError):
-    """Nothing could be verified: not a readable file, no bundle at all, or a bad trust folder (exit 3)."""
+    """Nothing could be verified: not a readable file, no bundle at all, or a bad trust folder (exit 3).
+
+    Args:
+        why: a key of `tables.REASONS`.
+        values: what it names.
+    """
+
+    def __init__(self, why: str, **values: Any) -> None:
+        super().__init__(why)
+        self.values = {"reason": why, **values}
+
+
+class Fault(Exception):
+    """A fault of the verifier itself (exit 3)."""
 
 
 class Said(Exception):
@@ -103,7 +119,11 @@ class Findings:
 
     def say(self, code: str, about: str = "", /, **values: Any) -> None:
         """Adds the claim of a code; its verdict stands in the table."""
+        if code not in VERDICTS:
+            raise Fault(code)
         check = code.partition(".")[0]
+        if "reason" in values:
+            values["reason"] = reason(values["reason"])
         self.claims.append(Claim(check, about, VERDICTS[code], code, {"about": about, **values}))
 
     def head(self, code: str, **values: Any) -> None:
@@ -123,13 +143,21 @@ class Findings:
             yield
         except Said as end:
             self.say(end.code, about, **{**values, **end.values})
-        except Exception as error:  # noqa: BLE001 - hostile octets make libraries raise anything; all of it is a FAIL
+        except Exception as error:
+            if not _is_of_octets(error):
+                raise
             named = dict.fromkeys(VALUES[f"{check}.malformed"], "?")
-            self.say(f"{check}.malformed", about, **{**named, "about": about, **values, "reason": _sentence(error)})
+            self.say(f"{check}.malformed", about, **{**named, "about": about, **values, **reasons_of(error)})
 
 
-def _sentence(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:300]
+def reasons_of(error: BaseException) -> dict[str, Any]:
+    """What a sentence says of an exception: ``reason`` and what it names."""
+    return {**getattr(error, "values", {}), "reason": reason(error)}
+
+
+def _is_of_octets(error: Exception) -> bool:
+    """Whether hostile octets can have raised it; all else is a fault of ours or of the machine, and no verdict."""
+    return isinstance(error, _OF_OCTETS) or type(error).__module__.partition(".")[0] in {"cryptography", "asn1crypto"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,23 +28,46 @@ VERDICTS: dict[str, str] = {code: verdict for verdict, codes in RULES["verdicts"
 MEMBERS: dict[str, Any] = RULES["members"]
 LIMITS: dict[str, int] = RULES["limits"]
 ORDER: dict[str, frozenset[str]] = {name: frozenset(events) for name, events in RULES["order"].items()}
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+REASONS: dict[str, dict[str, str]] = json.loads(_here.joinpath("reasons.json").read_text("utf-8"))
+"""Why something is refused: our own words in English, which are the key, and in the other languages."""
+OTHER_REASON = "it is not in the prescribed form"
+"""Said of whatever a library complains of in words of its own."""
+_TRANSLATED = frozenset({"reason", "cause"})
+
+
+def _shown_by_number() -> re.Pattern[str]:
+    spans = [one.split("-") for one in RULES["shownByNumber"].split()]
+    inner = "".join(f"{chr(int(one[0], 16))}-{chr(int(one[-1], 16))}" for one in spans)
+    return re.compile(f"[{inner}]")
+
+
+_UNSEEN = _shown_by_number()
+
+
+def reason(why: object) -> str:
+    """A reason in our own words: what the table does not have, a library's exception for one, is never repeated."""
+    text = str(why)
+    return text if text in REASONS else OTHER_REASON
 
 
 def said(code: str, language: str, values: dict[str, Any]) -> str:
-    """The sentence of a code, in which no value can move a terminal's cursor or turn the direction of a line.
+    """The sentence of a code, in which nothing is unseen, moves a terminal's cursor or turns the direction of a line.
 
     Args:
         code: a key of `WORDS`.
         language: one of `LANGUAGES`.
         values: what the sentence names.
     """
-    return WORDS[code][language].format(**{name: safe(value) for name, value in values.items()})
+    shown = {name: safe(value) for name, value in values.items()}
+    for name in sorted(_TRANSLATED & values.keys()):  # a cause stands in its reason
+        why = reason(values[name])
+        shown[name] = (why if language == "en" else REASONS[why][language]).format(**shown)
+    return WORDS[code][language].format(**shown)
 
 
 def safe(value: object) -> str:
-    """A value as text for people: no control or direction character."""
-    return _UNSAFE.sub("\ufffd", str(value))
+    """A value as text for people: control, direction and invisible characters are shown by their number, as ⟨U+202E⟩."""
+    return _UNSEEN.sub(lambda one: f"\u27e8U+{ord(one[0]):04X}\u27e9", str(value))
 
 
 def suite(name: object) -> dict[str, Any] | None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealpost.domain.anchors import trust_fingerprint
-from sealpost.domain.policy import Policy, read_policy
+from sealpost.domain.policy import NoPolicy, Policy, read_policy
 from sealpost.verifier.report import Unusable
 from sealpost.verifier.trust_files import Bundled, chosen_files, require_outside
 
@@ -50,11 +51,11 @@ class Unfit:
 
     Args:
         why: ``trust.bundled`` or ``trust.malformed``.
-        reason: of the latter.
+        values: of the latter, ``reason`` and what it names.
     """
 
     why: str
-    reason: str = ""
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def choose_trust(path: Path) -> Trust | Unfit:
@@ -68,7 +69,7 @@ def choose_trust(path: Path) -> Trust | Unfit:
     except Bundled:
         return Unfit("trust.bundled")
     except Unusable as error:
-        return Unfit("trust.malformed", str(error))
+        return Unfit("trust.malformed", error.values)
 
 
 def read_trust(path: Path) -> Trust:
@@ -90,7 +91,7 @@ def trust_of(members: Mapping[str, bytes]) -> Trust:
         Unusable: one is missing or malformed.
     """
     if ROOTS not in members or POLICY not in members:
-        raise Unusable(f"no trust folder: {ROOTS} or {POLICY} is missing")
+        raise Unusable("no trust folder: roots.pem or policy is missing")
     lists = tuple(_revocations(name, octets) for name, octets in members.items() if name.startswith(REVOKED))
     sealing = [_certificates(name, octets) for name, octets in members.items() if _SEALING.fullmatch(name)]
     return Trust(
@@ -106,19 +107,22 @@ def trust_of(members: Mapping[str, bytes]) -> Trust:
 def _policy(octets: bytes) -> Policy:
     try:
         return read_policy(octets.decode())
-    except ValueError as error:  # NoPolicy and UnicodeDecodeError are such
-        raise Unusable(f"{POLICY} is no policy of logs and witnesses") from error
+    except NoPolicy as error:
+        why = "the policy of the trust folder cannot be used, line {line}: {cause}"
+        raise Unusable(why, line=error.line, cause=error.why) from error
+    except UnicodeDecodeError as error:
+        raise Unusable("the trust folder cannot be used: {cause}", cause="not UTF-8") from error
 
 
 def _revocations(name: str, octets: bytes) -> x509.CertificateRevocationList:
     try:
         return x509.load_der_x509_crl(octets)
     except ValueError as error:
-        raise Unusable(f"{name} is no list of revoked certificates") from error
+        raise Unusable("{member} is no list of revoked certificates", member=name) from error
 
 
 def _certificates(name: str, pem: bytes) -> tuple[x509.Certificate, ...]:
     try:
         return tuple(x509.load_pem_x509_certificates(pem)) if pem.strip() else ()
     except ValueError as error:
-        raise Unusable(f"{name} has no certificates") from error
+        raise Unusable("{member} has no certificates", member=name) from error

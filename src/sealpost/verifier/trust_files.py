@@ -37,9 +37,9 @@ def require_outside(path: Path) -> None:
     try:
         places = {Path(os.path.abspath(path)), path.resolve()}  # noqa: PTH100 - without following links
         if any(_is_bundle(one) for place in places for one in (place, *place.parents)):
-            raise Bundled(f"{path} lies in an unpacked bundle")
+            raise Bundled("{path} lies in an unpacked bundle", path=path)
     except (OSError, RuntimeError) as error:  # the latter: links that lead in a circle
-        raise Unusable(f"{path.name} cannot be found") from error
+        raise Unusable("{path} is not there", path=path.name) from error
 
 
 def _is_bundle(folder: Path) -> bool:
@@ -69,12 +69,12 @@ def chosen_files(path: Path) -> dict[str, bytes]:
         if path.is_file():
             return _zipped_files(path)
         if not path.is_dir():
-            raise Unusable(f"{path.name} is no folder")
+            raise Unusable("{path} is no folder", path=path.name)
         folder = _inner(path)
         require_outside(folder)
         return _folder_files(folder)
     except OSError as error:
-        raise Unusable(f"{path.name} cannot be read") from error
+        raise Unusable("{path} cannot be read", path=path.name) from error
 
 
 def _inner(folder: Path) -> Path:
@@ -123,7 +123,7 @@ def _zipped_files(path: Path) -> dict[str, bytes]:
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
         if isinstance(error, Unusable):
             raise
-        raise Unusable(f"{path.name} is neither a folder nor a readable zip") from error
+        raise Unusable("{path} is neither a folder nor a readable zip", path=path.name) from error
 
 
 def _archived(archive: zipfile.ZipFile) -> dict[str, bytes]:

@@ -33,7 +33,7 @@ from sealpost.verifier.case import Case, Record, opened
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.members import BadZip, Members
 from sealpost.verifier.prose import Reset
-from sealpost.verifier.report import Findings, Moment, Report, Unusable, finished
+from sealpost.verifier.report import Findings, Moment, Report, Said, Unusable, finished, reasons_of
 from sealpost.verifier.tables import WORDS
 from sealpost.verifier.trust import Trust, Unfit
 
@@ -81,15 +81,15 @@ def verify(
             file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
             members = Members(BytesIO(file) if isinstance(file, bytes) else file)
         except OSError as error:
-            raise Unusable(f"{source} cannot be read: {error}") from error
+            raise Unusable("{path} cannot be read", path=source) from error
         except BadZip as error:
-            return _refused(str(error), language)
+            return _refused(error, language)
         return _report(members, trust, tuple(receipts), language, log, reset)
 
 
-def _refused(reason: str, language: str) -> Report:
+def _refused(error: BadZip, language: str) -> Report:
     findings = Findings()
-    findings.say("container.zip", reason=reason)
+    findings.say("container.zip", **reasons_of(error))
     return finished(findings, (), {}, language)
 
 
@@ -106,7 +106,7 @@ def _report(
     findings = case.findings
     _say_trust(case)
     if isinstance(trust, Unfit):
-        findings.say(trust.why, reason=trust.reason)
+        findings.say(trust.why, **trust.values)
     states = earlier.check(case, receipts, lambda one: _examined(one, chosen))
     if log is not None:
         audit.check(case, log, states)
@@ -143,7 +143,7 @@ def _require_whole(members: Members) -> None:
             for _ in members.pieces(name):
                 pass
         except BadZip as error:
-            raise ValueError(f"{name}: {error}") from error
+            raise Said("container.zip", **reasons_of(error)) from error
 
 
 def _time_line(case: Case) -> tuple[Moment, ...]:

@@ -23,7 +23,7 @@ NO_REGISTRY = 69
 def sources_hash() -> str:
     """As `build.mjs` makes it: over the names and hashes of all sources."""
     inner = sorted(f"src/{one.name}" for one in (PAGE / "src").iterdir())
-    names = ["../rules.json", "../words.json", "build.mjs", "package.json", "template.html", *inner]
+    names = ["../reasons.json", "../rules.json", "../words.json", "build.mjs", "package.json", "template.html", *inner]
     lines = [f"{hashlib.sha256((PAGE / one).read_bytes()).hexdigest()}  {one}\n" for one in names]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -17,7 +17,7 @@ const hashed = (text) => `'sha256-${createHash("sha256").update(text).digest("ba
 /** SHA-256 over the names and hashes of all sources, in the form that `sha256sum` prints. */
 function sourcesHash() {
   const inner = readdirSync(join(here, "src")).toSorted().map((name) => `src/${name}`);
-  const names = ["../rules.json", "../words.json", "build.mjs", "package.json", "template.html", ...inner];
+  const names = ["../reasons.json", "../rules.json", "../words.json", "build.mjs", "package.json", "template.html", ...inner];
   const lines = names.map((name) => `${createHash("sha256").update(read(name)).digest("hex")}  ${name}\n`);
   return createHash("sha256").update(lines.join("")).digest("hex");
 }

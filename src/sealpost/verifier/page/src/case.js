@@ -1,7 +1,7 @@
 // What the checks share: a bundle's members by kind, its records as far as they can be read, what is known so far.
 //
 // As `case.py`. Nothing here is believed: a record that does not parse is null, and the check of its form says so.
-import { Findings, Malformed, reasonOf, require } from "./report.js";
+import { Findings, Malformed, isFault, require } from "./report.js";
 import { BadZip, Members } from "./zip.js";
 import { MEMBERS, RULES } from "./tables.js";
 import { isObject, parse } from "./json.js";
@@ -99,7 +99,8 @@ export async function opened(file, trust, findings) {
     try {
       record.value = parsedRecord(record.octets);
     } catch (error) {
-      record.fault = reasonOf(error).slice(0, 200);
+      if (isFault(error)) throw error;
+      record.fault = error.message;
     }
     found.records.set(number, record);
   }
@@ -120,7 +121,8 @@ async function ownTrust(found) {
   }
   try {
     return await trustOf(files);
-  } catch {
+  } catch (error) {
+    if (isFault(error)) throw error;
     return null;
   }
 }
@@ -142,7 +144,8 @@ async function putBeside(record, kind, octets) {
     try {
       record.seal = await readSeal(octets ?? new Uint8Array());
     } catch (error) {
-      record.sealFault = reasonOf(error);
+      if (isFault(error)) throw error;
+      record.sealFault = error.message;
     }
   }
 }
@@ -167,7 +170,7 @@ function eventName(uri) {
 export function instant(written) {
   const at = typeof written === "string" && INSTANT.test(written) ? Date.parse(written) : NaN;
   if (Number.isNaN(at) || new Date(at).toISOString() !== written || written.startsWith("0000")) {
-    throw new Malformed(`no time in UTC with milliseconds: ${JSON.stringify(String(written).slice(0, 60))}`);
+    throw new Malformed("no time in UTC with milliseconds");
   }
   return at;
 }
@@ -180,6 +183,6 @@ export function shown(at) {
 
 /** A member that must be there, as the command's language has it: a value without members is malformed. */
 export function member(value, name) {
-  require(isObject(value) && name in value, `no ${name}`);
+  require(isObject(value) && name in value, "a member missing or too many");
   return value[name];
 }

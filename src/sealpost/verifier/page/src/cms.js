@@ -53,7 +53,7 @@ function signedDataOf(refuse, der) {
   try {
     requireDer(der);
   } catch (error) {
-    refuse.malformed(false, `not DER: ${error.message}`);
+    refuse.malformed(false, error.message);
   }
   const outer = new Value(der).elements();
   refuse.malformed(outer.take().oid === SIGNED_DATA, "not signed data");
@@ -94,7 +94,7 @@ function attributesOf(refuse, value, allowed) {
     const fields = one.elements();
     const [oid, values] = [fields.take().oid, fields.take(0x31).inner];
     refuse.malformed(!found.has(oid) && values.length === 1, "an attribute that does not stand there once");
-    refuse.unused(allowed.includes(oid), `the attribute ${oid}`);
+    refuse.unused(allowed.includes(oid), "an attribute that is not used");
     found.set(oid, values[0]);
   }
   return found;

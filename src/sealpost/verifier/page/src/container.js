@@ -1,7 +1,7 @@
 // The container: its list of contents, and the seal over that list (ASiC-E with CAdES). As `container.py`.
 //
 // The list has one way to be written, a line for each file, so it is read without an XML parser.
-import { Said, reasonOf } from "./report.js";
+import { Said } from "./report.js";
 import { BadZip } from "./zip.js";
 import { MEMBERS } from "./tables.js";
 import { check as checkSeal } from "./cms.js";
@@ -72,6 +72,6 @@ function digestOf(written) {
   try {
     return strictBase64(written);
   } catch (error) {
-    throw new Said("container.manifest", { reason: reasonOf(error) });
+    throw new Said("container.manifest", { reason: error.message });
   }
 }

@@ -109,7 +109,7 @@ export class Value {
   }
 
   expect(tag) {
-    require(this.tag === tag, `the tag ${this.tag.toString(16)} instead of ${tag.toString(16)}`);
+    require(this.tag === tag, "a tag that is not expected");
     return this;
   }
 

@@ -1,5 +1,5 @@
 // Small pieces of the page: elements, icons, sentences. Texts come in through text nodes only, values isolated in <bdi>.
-import { WORDS, safe } from "./tables.js";
+import { WORDS, safe, shownIn } from "./tables.js";
 import PAGE from "./page_words.json";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -46,15 +46,15 @@ export const seal = () => drawing("0 0 48 48", "seal", [SEAL, "wax"], ["M15.5 18
 export const isolated = (value) => element("bdi", {}, safe(value));
 
 /** The page's own words. */
-export const words = (name, language, values = {}) => filled(PAGE[name][language], values).map((one) => one.text).join("");
+export const words = (name, language, values = {}) => filled(PAGE[name][language], shownIn(language, values)).map((one) => one.text).join("");
 
 /** The sentence of a code as nodes, its values isolated; the page has its own where the command's names an option. */
 export function sentence(code, language, values = {}) {
-  return filled((PAGE[code] ?? WORDS[code])[language], values).map((one) => (one.given ? isolated(one.text) : one.text));
+  return filled((PAGE[code] ?? WORDS[code])[language], shownIn(language, values)).map((one) => (one.given ? isolated(one.text) : one.text));
 }
 
-function filled(template, values) {
+function filled(template, shown) {
   const parts = template.split(/\{([A-Za-z_]+)\}/);
-  const pieces = parts.map((part, at) => (at % 2 ? { text: part in values ? safe(values[part]) : "?", given: true } : { text: part, given: false }));
+  const pieces = parts.map((part, at) => (at % 2 ? { text: part in shown ? shown[part] : "?", given: true } : { text: part, given: false }));
   return pieces.filter((one) => one.text);
 }

@@ -1,8 +1,8 @@
 // The files that somebody chose or dropped: of one folder, with their names in it.
-
 import { KNOWN } from "./trust_files.js";
 import { LIMITS } from "./tables.js";
 import { Unfit } from "./trust.js";
+import { Unusable } from "./report.js";
 
 const LIST = /^revoked\/[^/]*\.crl$/;
 
@@ -49,7 +49,7 @@ export async function trustFiles(given) {
     const name = alone ? placed(path) : path;
     const isWanted = KNOWN.test(inner(name)) || KNOWN.test(name) || (given.length === 1 && alone);
     if (isWanted && (file.size > LIMITS.trustOctets || file.size > left)) {
-      return new Unfit("trust.malformed", `${path} is too large`);
+      return new Unfit("trust.malformed", { reason: "{path} is too large", path });
     }
     // Of all others the names are enough: they tell whether it is an unpacked bundle.
     found[name] = isWanted ? await octetsOf(file) : new Uint8Array();
@@ -66,6 +66,11 @@ function placed(path) {
 
 const inner = (path) => path.split("/").slice(1).join("/");
 
+/** What a file holds; it may be gone, or may not be read, by now. */
 export async function octetsOf(file) {
-  return new Uint8Array(await file.arrayBuffer());
+  try {
+    return new Uint8Array(await file.arrayBuffer());
+  } catch {
+    throw new Unusable("{path} cannot be read", { path: file.name });
+  }
 }

@@ -3,7 +3,7 @@ import { Said, require } from "./report.js";
 import { digestOf } from "./structure.js";
 import { equal, hex } from "./octets.js";
 import { isObject, same } from "./json.js";
-import { isOf, safe } from "./tables.js";
+import { isOf } from "./tables.js";
 import { isTrue } from "./values.js";
 import { member } from "./case.js";
 
@@ -38,7 +38,7 @@ function partsOf(record) {
 async function checkPart(found, number, part, size, name) {
   const { findings, members } = found;
   require(isObject(part), "not an object");
-  const said = { part: number, name: safe(part.Identifier) };
+  const said = { part: number, name: typeof part.Identifier === "string" ? part.Identifier : "?" };
   await findings.about("content", name ?? "", said, async () => {
     if (name === null) {
       const erased = [...found.records.values()].find((one) => isOf("erased", one.event));

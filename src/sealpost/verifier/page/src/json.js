@@ -102,7 +102,7 @@ class Reader {
     require(found, "not JSON");
     this.at += found[0].length;
     if (found[1] !== undefined || found[2] !== undefined) {
-      require(!this.strict, `${found[0].slice(0, 40)} is not an integer`);
+      require(!this.strict, "a number that is no integer");
       return new Float();
     }
     const number = Number(found[0]) + 0; // never -0

@@ -51,7 +51,7 @@ export function readNote(octets) {
   const lines = whole.slice(gap + 2);
   require(gap >= 0 && lines.endsWith("\n"), "no empty line before signatures");
   const body = whole.slice(0, gap) + "\n";
-  require(!CONTROL.test(body), "a text with a control character");
+  require(!CONTROL.test(body), "a text without a newline at its end, or with a control character");
   const found = lines.slice(0, -1).split("\n");
   require(found.length <= MOST_SIGNATURES, "more signatures than a note may have");
   return { text: body, signatures: found.map(signatureOf) };

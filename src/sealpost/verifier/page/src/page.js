@@ -1,14 +1,16 @@
 // The page for people: three fields for files, a choice of language, and the result as soon as there is a bundle.
 //
 // Nothing is sent, stored or loaded: the page's Content-Security-Policy allows no connection at all.
-import { LANGUAGES, said } from "./tables.js";
+import { LANGUAGES } from "./tables.js";
+import { Unusable } from "./report.js";
 import { banner, details, notices } from "./result.js";
 import { chosen, dropped, octetsOf, trustFiles } from "./files.js";
 import { element, icon, isolated, seal, words } from "./dom.js";
 import { hex, sha256 } from "./octets.js";
-import { verify } from "./verify.js";
+import { unable, verify } from "./verify.js";
 
 const NAMES = { nl: "Nederlands", en: "English", de: "Deutsch", fr: "Français" };
+const TOO_OLD = "this browser is too old or does not allow the functions that the check needs";
 const FIELDS = ["bundle", "trust", "receipts"];
 const state = { language: "en", bundle: [], trust: [], receipts: [], shown: null, run: 0 };
 
@@ -141,14 +143,19 @@ async function run(number) {
   const report = await answered(file, facts);
   if (number !== state.run) return;
   state.shown = { report, facts };
-  drawn();
+  try {
+    drawn();
+  } catch (error) {
+    state.shown = { report: unable(error, state.language), facts }; // a sentence, never half a result
+    drawn();
+  }
   announce(document.querySelector(".banner").innerText);
   document.getElementById("result").scrollIntoView({ block: "start" });
 }
 
 async function answered(file, facts) {
   try {
-    if (!crypto.subtle || !("DecompressionStream" in window)) throw new Error(told("browser"));
+    if (!crypto.subtle || !("DecompressionStream" in window)) throw new Unusable(TOO_OLD);
     const bundle = await octetsOf(file);
     facts.fingerprint = hex(await sha256(bundle));
     const trust = state.trust.length ? await trustFiles(state.trust) : null;
@@ -156,9 +163,7 @@ async function answered(file, facts) {
     for (const one of state.receipts) receipts.push({ name: one.path, octets: await octetsOf(one.file) });
     return await verify({ bundle, trust, receipts, language: state.language });
   } catch (error) {
-    const reason = error.message || String(error);
-    const told = said("result.3", state.language, { reason });
-    return { exit: 3, reason, words: told, claims: [], remarks: [], timeLine: [], checks: {} };
+    return unable(error, state.language);
   }
 }
 

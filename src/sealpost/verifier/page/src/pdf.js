@@ -1,7 +1,7 @@
 // The certificate: one seal over the whole file, and the records in it byte for byte those of the bundle (PAdES B-T).
 //
 // As `pdf.py`. Its prose is not checked: no program can say that a text means what records say.
-import { Said } from "./report.js";
+import { Said, isFault } from "./report.js";
 import { MEMBERS } from "./tables.js";
 import { Pdf, Unreadable, fromHex, isName } from "./pdf_file.js";
 import { check as checkSeal } from "./cms.js";
@@ -35,7 +35,7 @@ async function sealedIn(octets) {
   const source = latin1(octets);
   const found = [...source.matchAll(RANGE)];
   const ranges = source.split("/ByteRange").length - 1;
-  require(found.length === 1 && ranges === 1, `${ranges} ranges of octets`);
+  require(found.length === 1 && ranges === 1, "not exactly one range of octets");
   const [begin, first, second, rest] = found[0].slice(1).map(Number);
   require(begin === 0 && first < second && second + rest === octets.length, "octets outside of the seal");
   const gap = /^<([0-9a-fA-F]*)>$/.exec(source.slice(first, second));
@@ -61,10 +61,10 @@ async function checkEmbedded(found, octets, contents, digest) {
     await requireOneSignature(pdf, root, contents);
     embedded = await embeddedIn(pdf, root);
   } catch (error) {
-    if (error instanceof Said) throw error;
+    if (error instanceof Said || isFault(error)) throw error;
     // The seal is looked at before anything is said of the rest: a broken one is worse than an unreadable file.
     await checkSeal(found.silent(), "pdf", CERTIFICATE, contents, digest);
-    throw new Said("pdf.unreadable", { reason: `${error?.message}`.slice(0, 200) });
+    throw new Said("pdf.unreadable", { reason: error.message });
   }
   for (const name of sorted(embedded.keys())) {
     const same = found.members.has(name) && equal(await found.members.read(name), embedded.get(name));

@@ -34,7 +34,7 @@ class Policy {
     const words = line.split(/[ \t]+/).filter(Boolean);
     if (!words.length || words[0].startsWith("#")) return;
     const full = this.logs.length + this.#labels.size >= MOST && words[0] !== "quorum";
-    require(!full, `more than ${MOST} logs, witnesses and groups`);
+    require(!full, "too many logs, witnesses and groups");
     const [kind, ...rest] = words;
     if (kind === "log" && [1, 2].includes(rest.length)) await this.#log(...rest);
     else if (kind === "witness" && [2, 3].includes(rest.length)) await this.#witness(...rest);
@@ -59,7 +59,7 @@ class Policy {
   #group(label, least, ...members) {
     const counts = { any: 1, all: members.length };
     const count = Object.hasOwn(counts, least) ? counts[least] : /^[1-9][0-9]{0,3}$/.test(least) ? Number(least) : 0;
-    require(1 <= count && count <= members.length, "a group needs any, all, or a number up to that of its members");
+    require(1 <= count && count <= members.length, "a group needs any, all, or a number from 1 to that of its members");
     for (const member of members) {
       require(this.#labels.has(member), "a group member that no line before has defined");
       require(!this.#members.has(member), "a name that is a group member twice");
@@ -92,18 +92,24 @@ async function keyOf(written, kinds) {
 
 /** The policy that a text is. */
 export async function readPolicy(text) {
-  require([...text].length <= LONGEST, "longer than a policy may be");
-  require(text.endsWith("\n"), "a policy ends with a newline");
+  requirePolicy([...text].length <= LONGEST, "longer than a policy may be");
+  requirePolicy(text.endsWith("\n"), "a policy is UTF-8 and ends with a newline");
   const policy = new Policy();
   for (const [at, line] of text.slice(0, -1).split("\n").entries()) {
     try {
       await policy.take(line);
     } catch (error) {
-      throw error instanceof Malformed ? new Malformed(`line ${at + 1}: ${error.message}`) : error;
+      if (error instanceof Malformed) error.line = at + 1;
+      throw error;
     }
   }
-  require(policy.quorum !== null, "there is no quorum line");
+  requirePolicy(policy.quorum !== null, "there is no quorum line");
   return policy;
+}
+
+/** Of the whole, which is line 0. */
+function requirePolicy(truth, why) {
+  if (!truth) throw Object.assign(new Malformed(why), { line: 0 });
 }
 
 /** Whether nothing in their names says that a witness and a log have the same operator; a rule of thumb, no proof. */

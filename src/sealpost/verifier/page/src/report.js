@@ -2,12 +2,21 @@
 //
 // A check never throws outward: it throws `Said` to end with a code, and whatever else it meets on hostile octets becomes
 // `<check>.malformed`, which is a FAIL.
-import { CHECKS, FAIL, NOT_PROVEN, PASS, VERDICTS, said } from "./tables.js";
+import { CHECKS, FAIL, NOT_PROVEN, PASS, VERDICTS, reason, said } from "./tables.js";
 
 /** Nothing could be verified: no bundle at all, or a bad trust folder (exit 3). */
 export class Unusable extends Error {
   name = "Unusable";
+
+  /** `why` is a key of the reasons, `values` what it names. */
+  constructor(why, values = {}) {
+    super(why);
+    this.values = { reason: why, ...values };
+  }
 }
+
+/** A fault of the verifier itself (exit 3). */
+class Fault extends Error {}
 
 /** Ends a check with a code of the table, whatever its verdict. */
 export class Said extends Error {
@@ -34,7 +43,8 @@ export class Findings {
 
   /** Adds the claim of a code; its verdict stands in the table. */
   say(code, about = "", values = {}) {
-    if (!(code in VERDICTS)) throw new Error(`no such code: ${code}`);
+    if (!(code in VERDICTS)) throw new Fault(code);
+    if ("reason" in values) values = { ...values, reason: reason(values.reason) };
     const check = code.split(".")[0];
     this.claims.push({ check, about, verdict: VERDICTS[code], why: code, values: { about, ...values } });
   }
@@ -56,14 +66,21 @@ export class Findings {
       return await run();
     } catch (error) {
       if (error instanceof Said) this.say(error.code, about, { ...values, ...error.values });
-      else this.say(`${check}.malformed`, about, { ...values, reason: reasonOf(error) });
+      else if (isFault(error)) throw error;
+      else this.say(`${check}.malformed`, about, { ...values, ...reasonsOf(error) });
       return null;
     }
   }
 }
 
-export function reasonOf(error) {
-  return error instanceof Malformed ? error.message : `${error?.name}: ${error?.message}`.slice(0, 300);
+/** What a sentence says of an exception: `reason` and what it names. */
+export const reasonsOf = (error) => ({ ...error?.values, reason: reason(error?.message) });
+
+/** Whether an exception is a fault of ours or of the machine: hostile octets raise none of these, and it is no verdict. */
+export function isFault(error) {
+  const ours = error instanceof Fault || [ReferenceError, Error].includes(error?.constructor) || !(error instanceof Error);
+  const exhausted = error instanceof RangeError && /alloc|memory|call stack|(?:array|string) length/i.test(error.message);
+  return ours || exhausted || error.name === "InternalError";
 }
 
 /** 0 all PASS, 1 any FAIL, 2 only PASS and NOT PROVEN; no claim at all is never 0. */

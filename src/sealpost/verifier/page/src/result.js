@@ -9,7 +9,7 @@ const OVERALL = [PASS, FAIL, NOT_PROVEN, FAIL];
 /** The sentence of the result, for the eye and for a screen reader. */
 export function banner(report, language, withTrust) {
   const verdict = OVERALL[report.exit];
-  const told = sentence(`result.${report.exit}`, language, { reason: report.reason });
+  const told = sentence(`result.${report.exit}`, language, report.values ?? {});
   const count = (one) => report.claims.filter((claim) => claim.verdict === one).length;
   const counts = { PASS: count(PASS), FAIL: count(FAIL), OPEN: count(NOT_PROVEN) };
   return element(
@@ -87,7 +87,7 @@ function moment({ at, record, event, by, line }, language) {
   return element(
     "tr",
     {},
-    element("td", { class: "at" }, element("bdi", {}, at.replace("T", " ").replace("Z", ""))),
+    element("td", { class: "at" }, isolated(at.replace("T", " ").replace("Z", ""))),
     element("td", {}, told, " ", element("span", { class: "number" }, `(${record})`)),
     element("td", { class: line ? "line" : "line none" }, line ? line.split("\n").map(saidLine) : "–"),
   );

@@ -1,5 +1,6 @@
 // The two tables that command and page share, put in when the page is built: sentences and rules. For every check.
 import RULES from "../../rules.json";
+import REASONS from "../../reasons.json";
 import WORDS from "../../words.json";
 import { asText } from "./values.js";
 
@@ -15,19 +16,42 @@ export const VERDICTS = Object.fromEntries(
   Object.entries(RULES.verdicts).flatMap(([verdict, codes]) => codes.map((code) => [code, verdict])),
 );
 const ORDER = Object.fromEntries(Object.entries(RULES.order).map(([name, events]) => [name, new Set(events)]));
-const UNSAFE =
-  /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+const OTHER_REASON = "it is not in the prescribed form"; // of whatever a library complains of in words of its own
+const TRANSLATED = ["cause", "reason"]; // a cause stands in its reason
+const UNSEEN = new RegExp(`[${RULES.shownByNumber.split(" ").map(spanOf).join("")}]`, "gu");
+
+function spanOf(written) {
+  const [first, last = first] = written.split("-");
+  return `\\u{${first}}-\\u{${last}}`;
+}
 
 /** Whether an event is of a group of the order rules. */
 export const isOf = (group, event) => ORDER[group].has(event);
 
-/** A value as text for people: no control or direction character. */
-export const safe = (value) => asText(value).replace(UNSAFE, "\ufffd");
+/** A value as text for people: control, direction and invisible characters are shown by their number, as \u27e8U+202E\u27e9. */
+export const safe = (value) => asText(value).replace(UNSEEN, numberOf);
+
+const numberOf = (one) => `\u27e8U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`;
 
 /** The sentence of a code, its {named} values filled in. */
 export function said(code, language, values = {}) {
-  return WORDS[code][language].replace(/\{([a-z_]+)\}/g, (_, name) => (name in values ? safe(values[name]) : "?"));
+  return filledIn(WORDS[code][language], shownIn(language, values));
 }
+
+const filledIn = (text, shown) => text.replace(/\{([A-Za-z_]+)\}/g, (_, name) => (Object.hasOwn(shown, name) ? shown[name] : "?"));
+
+/** Values as people read them, reasons in their language. */
+export function shownIn(language, values) {
+  const shown = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, safe(value)]));
+  for (const name of TRANSLATED.filter((one) => Object.hasOwn(values, one))) {
+    const why = reason(values[name]);
+    shown[name] = filledIn(language === "en" ? why : REASONS[why][language], shown);
+  }
+  return shown;
+}
+
+/** A reason in our own words: what the table does not have, a library's exception for one, is never repeated. */
+export const reason = (why) => (Object.hasOwn(REASONS, why) ? why : OTHER_REASON);
 
 /** The suite of a name, or null: evidence of an unknown suite is refused, never guessed at. */
 export const suite = (name) => RULES.suites.find((one) => one.name === name) ?? null;

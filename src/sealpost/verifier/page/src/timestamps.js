@@ -1,5 +1,5 @@
 // Checks time tokens: RFC 3161 2.4.2, RFC 5816, RFC 5652 5. As `timestamps.py`.
-import { require } from "./report.js";
+import { Malformed, isFault, require } from "./report.js";
 import { Certificate, OIDS, isSignedInDer, keyUsageOf, purposesOf } from "./x509.js";
 import { STAMP, Value, algorithmOf, requireDer } from "./der.js";
 import { digest, equal, isSorted, joined } from "./octets.js";
@@ -34,7 +34,8 @@ export async function checkToken(token, octets, roots = null) {
   try {
     return await checked(token, octets, roots);
   } catch (error) {
-    throw error instanceof BadToken ? error : new BadToken(`${error?.message}`);
+    if (error instanceof BadToken || isFault(error)) throw error;
+    throw new BadToken(error instanceof Malformed ? error.message : "not a well-formed time token");
   }
 }
 

@@ -1,19 +1,20 @@
 // The trust folder that users keep: roots, revocation lists, log and witness keys. As `trust.py`.
 //
 // From files that the user chose, or from a bundle's own `trust/`, whose keys are never anchors.
-import { Unusable } from "./report.js";
+import { Unusable, isFault } from "./report.js";
 import { Bundled, chosenFiles } from "./trust_files.js";
 import { RevocationList, pemCertificates } from "./x509.js";
 import { hex, latin1, sha256, text, utf8 } from "./octets.js";
+import { reason } from "./tables.js";
 import { readPolicy } from "./policy.js";
 
 const SEALING = /^certificates\/(?:record-seal|pdf-seal)-[1-9][0-9]{0,4}\.pem$/;
 
 /** What was given as a trust folder and counts as none: that is no fault of the evidence. */
 export class Unfit {
-  constructor(why, reason = "") {
+  constructor(why, values = {}) {
     this.why = why;
-    this.reason = reason;
+    this.values = values;
   }
 }
 
@@ -24,7 +25,7 @@ export async function chooseTrust(files) {
     return await trustOf(await chosenFiles(files));
   } catch (error) {
     if (error instanceof Bundled) return new Unfit("trust.bundled");
-    if (error instanceof Unusable) return new Unfit("trust.malformed", error.message);
+    if (error instanceof Unusable) return new Unfit("trust.malformed", error.values);
     throw error;
   }
 }
@@ -41,7 +42,7 @@ export async function trustOf(files) {
   return {
     roots,
     tsaRoots,
-    revocations: lists.map((name) => read(`${name} is no list of revoked certificates`, () => new RevocationList(files[name]))),
+    revocations: lists.map((name) => read("{member} is no list of revoked certificates", name, () => new RevocationList(files[name]))),
     policy: await policyOf(files.policy),
     fingerprint: await fingerprintOf(files),
     // Those that seal or sealed, as the folder lists them; no anchors.
@@ -61,20 +62,23 @@ async function fingerprintOf(files) {
 async function policyOf(octets) {
   try {
     return await readPolicy(text(octets));
-  } catch {
-    throw new Unusable("policy is no policy of logs and witnesses");
+  } catch (error) {
+    if (isFault(error)) throw error;
+    const policy = "the policy of the trust folder cannot be used, line {line}: {cause}";
+    if (error.line !== undefined) throw new Unusable(policy, { line: error.line, cause: error.message });
+    throw new Unusable("the trust folder cannot be used: {cause}", { cause: reason(error.message) });
   }
 }
 
 function certificatesOf(name, octets) {
   const written = latin1(octets);
-  return written.trim() ? read(`${name} has no certificates`, () => pemCertificates(written)) : [];
+  return written.trim() ? read("{member} has no certificates", name, () => pemCertificates(written)) : [];
 }
 
-function read(why, run) {
+function read(why, name, run) {
   try {
     return run();
-  } catch {
-    throw new Unusable(why);
+  } catch (error) {
+    throw isFault(error) ? error : new Unusable(why, { member: name });
   }
 }

@@ -2,8 +2,8 @@
 //
 // As `verify.py`, without the copy of a log. Whatever a file holds, the answer is a report; a file that is no bundle at all
 // is an answer with exit 3. A trust folder that cannot be used is told, and all that needs none is checked.
-import { Findings, Unusable, finished, require } from "./report.js";
-import { MEMBERS, WORDS, said } from "./tables.js";
+import { Findings, Said, Unusable, finished, reasonsOf, require } from "./report.js";
+import { MEMBERS, WORDS, said, shownIn } from "./tables.js";
 import { BadZip } from "./zip.js";
 import { asText, beginning, either } from "./values.js";
 import { isObject } from "./json.js";
@@ -49,10 +49,16 @@ export async function verify({ bundle, trust = null, receipts = [], language = "
   try {
     return await report(bundle, await chooseTrust(trust), receipts, language);
   } catch (error) {
-    if (!(error instanceof Unusable)) throw error;
-    const empty = finished(new Findings(), [], {}, language);
-    return { ...empty, exit: 3, reason: error.message, words: said("result.3", language, { reason: error.message }) };
+    return unable(error, language);
   }
+}
+
+/** The answer where nothing was verified: one sentence, and nothing of a report. */
+export function unable(error, language) {
+  const fault = { reason: "a fault of the verifier itself: nothing is said of the file" };
+  const values = error instanceof Unusable ? error.values : fault;
+  const empty = finished(new Findings(), [], {}, language);
+  return { ...empty, exit: 3, values, reason: shownIn(language, values).reason, words: said("result.3", language, values) };
 }
 
 async function report(bundle, trust, receipts, language) {
@@ -64,12 +70,12 @@ async function report(bundle, trust, receipts, language) {
   } catch (error) {
     if (!(error instanceof BadZip)) throw error;
     const findings = new Findings();
-    findings.say("container.zip", "", { reason: error.message });
+    findings.say("container.zip", "", reasonsOf(error));
     return worded(finished(findings, [], {}, language), language);
   }
   const { findings } = found;
   sayTrust(found);
-  if (isUnfit) findings.say(trust.why, "", { reason: trust.reason });
+  if (isUnfit) findings.say(trust.why, "", trust.values);
   await earlier.check(found, receipts, (octets) => examined(octets, chosen));
   if (found.members.has(MEMBERS.certificate)) findings.head("head.prose");
   findings.remark("remark.read");
@@ -98,7 +104,11 @@ function sayTrust({ findings, trust, own }) {
 
 /** Every member unpacks to what its header says. */
 async function requireWhole(members) {
-  for (const name of members.names) await members.octets(name);
+  try {
+    for (const name of members.names) await members.octets(name);
+  } catch (error) {
+    throw error instanceof BadZip ? new Said("container.zip", reasonsOf(error)) : error;
+  }
 }
 
 function timeLineOf(found) {

@@ -19,10 +19,15 @@ const UNSAFE = /[\x00-\x1f\x7f\\:]|(?:^|\/)\.{0,2}(?:\/|$)/;
 /** The file is not packed in the one allowed way; the sentence says how it differs. */
 export class BadZip extends Error {
   name = "BadZip";
+
+  constructor(why, member = "") {
+    super(why);
+    this.values = { member };
+  }
 }
 
-function require(truth, why) {
-  if (!truth) throw new BadZip(why);
+function require(truth, why, member = "") {
+  if (!truth) throw new BadZip(why, member);
 }
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, number) => {
@@ -116,7 +121,7 @@ export class Members {
 
   /** A small member whole. */
   async read(name) {
-    require(this.#entries.get(name).size <= LIMITS.smallOctets, `${name} is too large`);
+    require(this.#entries.get(name).size <= LIMITS.smallOctets, "{member} is too large", name);
     return this.octets(name);
   }
 
@@ -131,7 +136,7 @@ export class Members {
     const entry = this.#entries.get(name);
     if (!this.#whole.has(name)) {
       const octets = await this.#unpacked(entry);
-      require(octets.length === entry.size && crc32(octets) === entry.crc, `${name} is damaged`);
+      require(octets.length === entry.size && crc32(octets) === entry.crc, "{member} is damaged", name);
       this.#whole.set(name, octets);
     }
     return this.#whole.get(name);
@@ -141,9 +146,9 @@ export class Members {
     const packed = this.#file.subarray(entry.begin, entry.begin + entry.packed);
     if (entry.method === 0) return packed;
     try {
-      return await inflated("deflate-raw", packed, entry.size, new BadZip(`${entry.name} is larger than it says`));
+      return await inflated("deflate-raw", packed, entry.size, new BadZip("{member} is larger than it says", entry.name));
     } catch (error) {
-      throw error instanceof BadZip ? error : new BadZip(`${entry.name} is damaged: ${error.message}`);
+      throw error instanceof BadZip ? error : new BadZip("{member} is damaged", entry.name);
     }
   }
 
@@ -156,7 +161,7 @@ export class Members {
       [position, at] = [next, after];
       require(number || entry.name === "mimetype", "mimetype is not the first member");
       const name = folded(entry.name);
-      require(!seen.has(name), `${entry.name} stands there twice`);
+      require(!seen.has(name), "{member} stands there twice", entry.name);
       seen.add(name);
       total += entry.size;
       require(total <= LIMITS.totalOctets, "larger than a bundle may be");
@@ -195,18 +200,18 @@ export class Members {
     require(begin === at, "octets between members, or members out of order");
     const raw = directory.subarray(position + CENTRAL, end);
     const name = nameOf(raw, flags);
-    require((method === 0 && packed === size) || method === 8, `${name}: an unknown way of packing`);
+    require((method === 0 && packed === size) || method === 8, "{member}: an unknown way of packing", name);
     require(name !== "mimetype" || (method === 0 && !flags), "mimetype is not stored plainly");
-    require(size <= LIMITS.memberOctets, `${name} is too large`);
-    require(size <= LIMITS.ratio * packed + 1024, `${name} unpacks to too much`);
+    require(size <= LIMITS.memberOctets, "{member} is too large", name);
+    require(size <= LIMITS.ratio * packed + 1024, "{member} unpacks to too much", name);
     const deferred = flags & DEFERRED;
     const said = deferred ? [0, 0, 0] : [crc, packed, size];
     const expected = [needed, flags, method, clock, day, ...said, nameSize, 0];
-    require(this.#has(at, "PK\x03\x04", expected, "2222244422", raw), `${name}: header and directory differ`);
+    require(this.#has(at, "PK\x03\x04", expected, "2222244422", raw), "{member}: header and directory differ", name);
     let after = at + LOCAL + nameSize + packed;
     if (deferred) {
       const same = this.#has(after, "PK\x07\x08", [crc, packed, size], "444", new Uint8Array());
-      require(same, `${name}: what follows it differs from the directory`);
+      require(same, "{member}: what follows it differs from the directory", name);
       after += 16;
     }
     return [{ name, method, crc, packed, size, begin: at + LOCAL + nameSize }, end, after];
@@ -231,6 +236,6 @@ function nameOf(raw, flags) {
   } catch {
     throw new BadZip("a name that is not text");
   }
-  require(!UNSAFE.test(name), `a name that is no plain path: ${JSON.stringify(name)}`);
+  require(!UNSAFE.test(name), "a name that is no plain path");
   return name;
 }
