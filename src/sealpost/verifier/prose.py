@@ -68,7 +68,7 @@ def _compare(case: Case, reset: Reset) -> None:
     wanted = [CERTIFICATE, *(name for kind in _KINDS for name, _ in case.named(kind))]
     found = reset({name: case.members.read(name) for name in wanted})
     if found.fault:
-        raise Said("text.inputs", reason=found.fault)
+        raise Said("text.inputs", given=found.fault)
     if found.is_same and not found.address:
         case.findings.say("text.ok", CERTIFICATE)
     elif found.is_same:
