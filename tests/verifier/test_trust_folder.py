@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sealpost.cli.verify import run
-from sealpost.verifier.tables import LIMITS
+from sealpost.verifier.tables import LIMITS, said
 from sealpost.verifier.trust import Trust, Unfit, choose_trust
 from tests.verifier.lives import World
 
@@ -155,7 +155,7 @@ def test_one_that_cannot_be_used_is_told(
         found = choose_trust(one)
         assert isinstance(found, Unfit)
         assert found.why == UNUSABLE
-        assert reason in found.reason
+        assert reason in said("trust.malformed", "en", found.values)
     assert run([str(tmp_path / "evidence.asice"), "--trust", str(place), "--json"]) == 2
     report = json.loads(capsys.readouterr().out)
     assert [one["why"] for one in report["claims"] if one["check"] == "trust"] == [UNUSABLE]

@@ -108,10 +108,12 @@ def _policy(octets: bytes) -> Policy:
     try:
         return read_policy(octets.decode())
     except NoPolicy as error:
-        why = "the policy of the trust folder cannot be used, line {line}: {cause}"
-        raise Unusable(why, line=error.line, cause=error.why) from error
+        if error.line:
+            why = "policy is no policy of logs and witnesses, line {line}: {cause}"
+            raise Unusable(why, line=error.line, cause=error.why) from error
+        raise Unusable("policy is no policy of logs and witnesses: {cause}", cause=error.why) from error
     except UnicodeDecodeError as error:
-        raise Unusable("the trust folder cannot be used: {cause}", cause="not UTF-8") from error
+        raise Unusable("policy is no policy of logs and witnesses: {cause}", cause="not UTF-8") from error
 
 
 def _revocations(name: str, octets: bytes) -> x509.CertificateRevocationList:

@@ -64,9 +64,9 @@ async function policyOf(octets) {
     return await readPolicy(text(octets));
   } catch (error) {
     if (isFault(error)) throw error;
-    const policy = "the policy of the trust folder cannot be used, line {line}: {cause}";
-    if (error.line !== undefined) throw new Unusable(policy, { line: error.line, cause: error.message });
-    throw new Unusable("the trust folder cannot be used: {cause}", { cause: reason(error.message) });
+    const policy = "policy is no policy of logs and witnesses, line {line}: {cause}";
+    if (error.line) throw new Unusable(policy, { line: error.line, cause: error.message });
+    throw new Unusable("policy is no policy of logs and witnesses: {cause}", { cause: reason(error.message) });
   }
 }
 
