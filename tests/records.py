@@ -23,7 +23,7 @@ GMAIL = (
     "550-5.7.26 Gmail requires all senders to authenticate",
     "550 5.7.26 with either SPF or DKIM. - gsmtp",
 )
-SIGNS = ("prefetch", "no-input")
+SIGNS = ("prefetch-header", "no-accept-language")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Case:
     code: str = ""
     said: tuple[str, ...] = ()
     why: str = ""
+    cause: str = ""
     recipients_words: str = ""
     given_up: bool = False
     signs: tuple[str, ...] = ()
@@ -78,11 +79,17 @@ def _of_mail(purpose: str) -> list[Case]:
         replace(accepted, source="relay"),
         replace(one, kind=f"{purpose}_offered"),
         replace(one, kind=f"{purpose}_offered", source="relay"),
-        replace(one, kind=f"{purpose}_uncertain", code="other", why="no answer after the final dot"),
+        replace(
+            one,
+            kind=f"{purpose}_uncertain",
+            code="other",
+            why="no answer after the final dot",
+            cause="no-answer-after-dot",
+        ),
         replace(delayed, code="greylisted", said=greylisted),
-        replace(delayed, code="unreachable", why="no connection"),
+        replace(delayed, code="unreachable", why="no connection", cause="no-connection"),
         replace(failed, code="greylisted", said=greylisted, given_up=True),
-        replace(failed, code="unreachable", why="no connection", given_up=True),
+        replace(failed, code="unreachable", why="no connection", cause="no-connection", given_up=True),
         replace(failed, code="policy", said=GMAIL, source="relay"),
         *(replace(failed, code=code, said=GMAIL) for code in classes),
         *(replace(bounced, code=code) for code in classes),
@@ -127,7 +134,7 @@ def _extension(case: Case) -> dict[str, Any]:
         return {"bounce": {"diagnostic": case.said[0], "by": "report", "attempt": 2, **told}}
     if case.purpose:
         final = {"final": "\n".join(case.said), "class": case.code} if case.code else {}
-        why = {"why": case.why} if case.why else {}
+        why = {"why": case.why, "cause": case.cause} if case.why else {}
         return {"smtp": {"attempt": 2, "host": "mx.example", "by": case.source or "direct", **final, **why}}
     act = {"act": case.kind, "address": "192.0.2.0/24", "automation": list(case.signs)}
     return {"web": act} if case.kind in {"announcement_opened", "accepted", "refused"} else {}
@@ -137,6 +144,7 @@ def _of_suite_1(members: dict[str, Any], case: Case) -> dict[str, Any]:
     ours = members["Extensions"][0]["sealpost/1"]
     ours["suite"] = "2026-1"
     ours.pop("mail", None)
+    ours.get("smtp", {}).pop("cause", None)
     if "final" in ours.get("smtp", {}):
         ours["smtp"]["final"] = ours["smtp"]["final"].rpartition("\n")[2]
     reasons = members.pop("EventReasons", {}).get("EventReason", [])

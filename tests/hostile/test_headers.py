@@ -189,7 +189,7 @@ async def hand(relay: Relay, letter: Letter, raw: bytes) -> None:
 
     envelope = Envelope("b-x@sealpost.example", letter.recipient.address, smtputf8=wide, envid="1-1")
     got = await relay.hand_over(envelope, raw, nothing)
-    assert got.outcome == "accepted", (letter, got.why, got.final)
+    assert got.outcome == "accepted", (letter, got.why.text, got.final)
 
 
 def recipients(commands: list[bytes]) -> list[str]:

@@ -28,7 +28,8 @@ async def alice(site: Site) -> AsyncGenerator[httpx2.AsyncClient]:
     ("query", "shown"),
     [
         ({}, {"spring", "autumn", "plain"}), ({"campaign": "spring & Co"}, {"spring"}), ({"x-own-id": " A 1 "}, {"spring"}),
-        ({"x-own-guid": "g-2"}, {"autumn"}), ({"status": "announcement_accepted"}, {"spring", "autumn", "plain"}),
+        ({"x-own-guid": "g-2"}, {"autumn"}), ({"status": "announcement_accepted.relay"}, {"spring", "autumn", "plain"}),
+        ({"status": "announcement_accepted"}, set()), ({"status": "reminder_delayed"}, set()),
         ({"status": "accepted"}, set()), ({"campaign": "spring & Co", "x-own-guid": "g-2"}, set()), ({"campaign": ""}, {"spring", "autumn", "plain"}),
     ],
 )  # fmt: skip

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealpost.domain.content import Part
+from sealpost.domain.statement import Statement
 from sealpost.domain.status import status_of
 from sealpost.usecases.reads.ticket import StatusLine, TicketView
 from sealpost.xmlapi.document import document
@@ -28,10 +29,10 @@ TICKET = TicketView(
     expire_at=SENT + timedelta(days=12), zone=ZoneInfo("Europe/Amsterdam"),
     parts=(Part("message_body", "text/plain", 1, HASH), Part("a'b&c.pdf", "application/pdf", 1, HASH)),
     own_id="", own_guid="", campaign="", address_basis="", decision=None, reason="", reached_at=None, could_know_at=None, decided_at=None,
-    signature_required=False,
+    signature_required=False, status=status_of("reminder_offered"), event="reminder_offered",
     statuses=(
-        StatusLine(SENT, status_of("submitted"), "", "submitted"),
-        StatusLine(SENT + timedelta(hours=1), status_of("reminder_offered"), "250 2.0.0 <ok> é", "reminder_offered"),
+        StatusLine(SENT, status_of("submitted"), Statement("submitted"), ""),
+        StatusLine(SENT + timedelta(hours=1), status_of("reminder_offered"), Statement("reminder_offered"), "250-one\n250 2.0.0 <ok> é"),
     ),
 )  # fmt: skip
 
@@ -59,7 +60,7 @@ def test_times_are_local_and_in_utc_even_in_the_double_hour() -> None:
     first, second = ET.fromstring(document(TICKET, "nl")).iter("status")
     assert first.get("statusdatumtijd") == second.get("statusdatumtijd") == "2026-10-25 02:30:20"
     assert (first.get("tijdstip"), second.get("tijdstip")) == ("2026-10-25T00:30:20.123Z", "2026-10-25T01:30:20.123Z")
-    assert (first.get("statusdetail"), second.get("statusdetail")) == (" ", "250 2.0.0 <ok> é")
+    assert (first.get("statusdetail"), second.get("statusdetail")) == (" ", "250-one\n250 2.0.0 <ok> é")
     assert (first.get("statuscode"), second.get("statuscode")) == ("10", "95")
 
 

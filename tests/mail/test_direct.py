@@ -238,7 +238,7 @@ async def test_nowhere_to_go(net, zones, outcome, reason, enhanced):
     got = await world.send()
     assert (got.outcome, got.stage, got.reason, got.enhanced) == (outcome, "route", reason, enhanced)
     assert (got.host, got.transcript, server.connections, world.dots) == ("", (), 0, 0)
-    assert got.why
+    assert got.why.code
     assert got.mx
     assert got.mx.domain == "example.com"
 
@@ -521,7 +521,7 @@ async def test_a_dead_host_is_left_alone_for_every_domain_that_names_it(net):
         assert (got.outcome, got.host) == ("accepted", "mx.test")
         assert [one.host for one in got.earlier] == ["dead.test"]
         assert got.earlier[0].outcome == "delayed"
-        assert (dead.connections, bool(got.earlier[0].why.startswith("left alone"))) == (1, number > 0)
+        assert (dead.connections, bool(got.earlier[0].why.text.startswith("left alone"))) == (1, number > 0)
         assert way.book(envelope.rcpt_to) == 0, "the domain itself was reached"
 
 

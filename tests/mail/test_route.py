@@ -95,7 +95,7 @@ async def test_why_there_is_no_host(zones: Zones, expected: tuple[str, str, str]
     assert found.hosts == ()
     assert found.none is not None
     assert (found.none.outcome, found.none.reason, found.none.enhanced) == expected
-    assert "example.com" in found.none.why
+    assert "example.com" in found.none.why.text
 
 
 async def test_the_domain_itself_where_there_is_no_mx() -> None:

@@ -2,11 +2,12 @@
 
 import pytest
 
-from sealpost.domain.statement import source_of
+from sealpost.domain.records import EVENTS
+from sealpost.domain.statement import SOURCED, source_of
 from sealpost.domain.status import TABLE
 from sealpost.text.catalogue import LANGUAGES
-from sealpost.text.sources import DOWNLOAD, source_note
-from sealpost.text.statuses import SOURCED_TEXTS, STATUS_TEXTS, status_text, vendor_text
+from sealpost.text.sources import source_note
+from sealpost.text.statuses import KIND_TEXTS, SOURCED_TEXTS, STATUS_TEXTS, event_text, vendor_text
 
 # Frozen: a row is added at the end of a release, none is changed.
 RELEASED = (
@@ -41,22 +42,21 @@ def test_the_table_is_as_released():
 
 def test_every_status_and_no_other_has_words():
     assert [*STATUS_TEXTS] == [status.name for status in TABLE]
+    assert STATUS_TEXTS.keys() | KIND_TEXTS.keys() >= set(EVENTS)
+    assert not STATUS_TEXTS.keys() & KIND_TEXTS.keys()
+    assert {source: kinds.keys() for source, kinds in SOURCED_TEXTS.items()} == SOURCED
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_two_statuses_share_words(language):
-    assert len({status_text(name, language) for name in STATUS_TEXTS}) == len(STATUS_TEXTS)
+    names = [*STATUS_TEXTS, *KIND_TEXTS]
+    names += [f"{name}.{source}" for source, kinds in SOURCED_TEXTS.items() for name in kinds]
+    assert len({event_text(name, language) for name in names}) == len(names)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("source", SOURCED_TEXTS)
-def test_where_it_is_the_word_of_another_the_status_says_so(language, source):
-    sourced = {name: status_text(name, language, source) for name in SOURCED_TEXTS[source]}
-    assert len({*sourced.values(), *(status_text(name, language) for name in STATUS_TEXTS)}) == len(sourced) + len(
-        STATUS_TEXTS
-    )
-    assert status_text("submitted", language, source) == status_text("submitted", language)
-    assert bool(source_note(source, language)) == (source != DOWNLOAD)
+def test_whose_word_it_is_has_a_sentence(language):
+    assert source_note("relay", language) != source_note("bounce", language)
     assert source_note("", language) == ""
 
 
@@ -76,9 +76,9 @@ def test_whose_word_a_record_is(extension, source):
 
 
 def test_english_is_the_source():
-    assert status_text("accepted", "en") == "Accepted by recipient"
+    assert event_text("accepted", "en") == "Accepted by recipient"
 
 
 def test_an_unknown_status_has_no_words():
     with pytest.raises(KeyError):
-        status_text("lost", "nl")
+        event_text("lost", "nl")

@@ -15,7 +15,7 @@ import pytest
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from sealpost.cli import verify as command
-from sealpost.seal.certificate import again, making, view, words
+from sealpost.seal.certificate import again, making, view
 from sealpost.seal.certificate.again import set_again
 from sealpost.seal.certificate.pades import sealed
 from sealpost.verifier.report import Report
@@ -64,7 +64,7 @@ def test_also_where_something_is_not_proven_yet(unlogged: bytes, trust: Trust) -
 
 
 def lie_about_the_end(world: World, right: Plan) -> bytes:
-    with patch.dict(words.EVENT_TITLES, accepted=words.EVENT_TITLES["refused"]):
+    with patch.dict(STATUS_TEXTS, accepted=STATUS_TEXTS["refused"]):
         return certificate_of(world, right)
 
 

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from sealpost.api.openapi import document
 from sealpost.api.send import SEND_PATH
 from sealpost.domain.content import Part
-from sealpost.domain.status import TABLE, status_of
+from sealpost.domain.statement import Statement
+from sealpost.domain.status import BY_CODE, TABLE, Status, status_of
 from sealpost.usecases.activate import Invitation
 from sealpost.usecases.ended_links import EndedLink, EndedPickup, State
 from sealpost.usecases.reads.addresses import Asked
@@ -24,7 +25,7 @@ from sealpost.usecases.reads.ticket import StatusLine, TicketView
 from sealpost.usecases.reads.tickets import TicketPage, TicketRow
 from sealpost.usecases.reads.trust import LogView
 from sealpost.usecases.service import Face
-from sealpost.web.dashboard.tickets import FILTERS
+from sealpost.web.dashboard.tickets import EVENTS, FILTERS
 from sealpost.web.inbox.mails import read_mail
 from sealpost.web.inbox.pane import FRAMED
 from sealpost.web.pickup.landing import Visit
@@ -92,6 +93,14 @@ DECIDED = {
     "withdrawn": replace(OPEN, decision="withdrawn", decided_at=AT),
 }
 PERSON = Session(7, 1, "Alice Incasso N.V.", "alice@example.org", "Alice", "user", "en", ZONE)
+
+
+def line(status: Status, source: str = "") -> StatusLine:
+    """A line of the ticket page, with words of others that must not become markup."""
+    literal = HOSTILE if status.code == 30 else ""
+    return StatusLine(AT, status, Statement(status.name, source, host="mx.example"), literal)
+
+
 VIEW = TicketView(
     token=TOKEN,
     account_id=1,
@@ -117,11 +126,13 @@ VIEW = TicketView(
     could_know_at=None,
     decided_at=None,
     signature_required=True,
-    statuses=tuple(StatusLine(AT, status, HOSTILE if status.code == 30 else "", status.name) for status in TABLE),
+    status=BY_CODE[96],
+    event="reminder_accepted",
+    statuses=tuple(line(status) for status in TABLE),
 )
 REFUSED = replace(VIEW, decision="refused", reason="No.", decided_at=AT, could_know_at=AT, remind_at=None, statuses=())
 ROWS = tuple(
-    TicketRow(TOKEN, "bob@example.com", name, HOSTILE, status_of(kind), AT, None, own, "")
+    TicketRow(TOKEN, "bob@example.com", name, HOSTILE, status_of(kind), kind, AT, None, own, "")
     for name, kind, own in (("Bob", "announcement_failed", ""), ("", "submitted", "2026-1"))
 )
 ASKED = Asked("desk@example.org", f"Alice {HOSTILE}", "en", AT, ZONE)
@@ -135,7 +146,7 @@ INVITATION = Invitation("alice@example.org", "Alice Incasso N.V.", "en", AT, ZON
 
 def sourced(source: str) -> TicketView:
     """Alice's ticket when every status is the word of a source."""
-    return replace(VIEW, statuses=tuple(replace(one, source=source) for one in VIEW.statuses))
+    return replace(VIEW, statuses=tuple(line(one.status, source) for one in VIEW.statuses))
 
 
 def listed(chosen: dict[str, str], page: TicketPage) -> dict[str, Any]:
@@ -144,7 +155,7 @@ def listed(chosen: dict[str, str], page: TicketPage) -> dict[str, Any]:
         "tickets": page,
         "chosen": chosen,
         "asked": dict.fromkeys(FILTERS, "") | chosen,
-        "statuses": [status.name for status in TABLE],
+        "statuses": EVENTS,
         "older": "/dashboard/?cursor=x" if page.next else None,
         "newest": "/dashboard/",
     }

@@ -13,7 +13,7 @@ import pytest
 from sealpost import web
 from sealpost.text.catalogue import LANGUAGES, translator
 from sealpost.text.sources import source_note
-from sealpost.text.statuses import SOURCED_TEXTS, status_text
+from sealpost.text.statuses import SOURCED_TEXTS, event_text
 from sealpost.usecases.reads.ticket import TicketView
 from sealpost.web.pages import render
 from sealpost.web.ticket.page import told
@@ -51,8 +51,8 @@ def test_the_ticket_page_says_whose_word_it_is(language: str, source: str) -> No
     assert html.count(source_note(source, language)) == len(VIEW.statuses) + 1
     assert source_note(source, language) not in plain
     for name in SOURCED_TEXTS[source]:
-        assert f"<strong>{status_text(name, language, source)}</strong>" in html
-        assert f"<strong>{status_text(name, language)}</strong>" not in html
+        assert f"<strong>{event_text(f'{name}.{source}', language)}</strong>" in html
+        assert f"<strong>{event_text(name, language)}</strong>" not in html
 
 
 def ticket_page(language: str, view: TicketView) -> str:

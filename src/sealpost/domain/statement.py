@@ -13,7 +13,13 @@ from typing import Any
 
 from sealpost.domain.records import EVENT, EVENTS, PURPOSES, has_reasons
 
-DIRECT, RELAY, BOUNCE = "", "relay", "bounce"
+DIRECT, RELAY, BOUNCE, PROGRAM = "", "relay", "bounce", "program"
+SOURCED = {
+    RELAY: frozenset({"announcement_accepted", "reminder_accepted", "content_delivered"}),
+    BOUNCE: frozenset({"announcement_failed", "reminder_failed", "content_failed"}),
+    PROGRAM: frozenset({"announcement_opened", "accepted", "refused"}),
+}
+"""Kinds that are called otherwise where they are not the word of the recipient's mail server, or look like a program's act."""
 _RETURNED = "bounce"
 """Up to suite 2026-1: the code of the reason that held a returned mail's words."""
 
@@ -32,7 +38,8 @@ class Statement:
         recipients_words: why the recipient refused, literally; may be empty.
         given_up: it failed only because no more tries were left: nobody refused for good.
         signs: of a program instead of a person, named.
-        why: our own explanation in English, for those who read records; may be empty.
+        cause: what decided where no reply did, by its code; empty in older records.
+        host: the server, or empty.
     """
 
     kind: str
@@ -44,7 +51,13 @@ class Statement:
     recipients_words: str = ""
     given_up: bool = False
     signs: tuple[str, ...] = ()
-    why: str = ""
+    cause: str = ""
+    host: str = ""
+
+    @property
+    def event(self) -> str:
+        """What it is called by: its kind, with the source where it is called otherwise for that."""
+        return _named(self.kind, PROGRAM if self.signs else self.source)
 
 
 def read_statement(members: Mapping[str, Any]) -> Statement:
@@ -71,8 +84,26 @@ def read_statement(members: Mapping[str, Any]) -> Statement:
         next((detail for code, detail in told if code == "refused-by-recipient"), ""),
         _is_given_up(kind, source, reply or smtp.get("enhanced", "")),
         tuple(extension.get("web", {}).get("automation", ())),
-        smtp.get("why", ""),
+        smtp.get("cause", ""),
+        smtp.get("host", ""),
     )
+
+
+def event_of(kind: str, extension: Mapping[str, Any]) -> str:
+    """What a record is called by, in lists and filters, before it is made.
+
+    Args:
+        kind: of the record.
+        extension: its ``sealpost/1``, or the members that differ by kind.
+
+    Returns:
+        ``announcement_accepted``, or ``announcement_accepted.relay`` where the source matters.
+    """
+    return _named(kind, PROGRAM if extension.get("web", {}).get("automation") else source_of(extension))
+
+
+def _named(kind: str, source: str) -> str:
+    return f"{kind}.{source}" if kind in SOURCED.get(source, ()) else kind
 
 
 def kind_of(members: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ AFTER_ACCEPTANCE = frozenset(
     {f"content_{fact}" for fact in (*TRANSPORT, "delivered", "downloaded")} - {"content_accepted"}
 )
 REACHED = frozenset(f"{mail}_{fact}" for mail in ("announcement", "reminder") for fact in ("accepted", "delivered"))
+KNOWN = frozenset({"announcement_opened", "accepted", "refused"})
 DELIVERED = frozenset({"announcement_delivered", "reminder_delivered"})
 ERASED = "content_erased"
 KINDS = FACTS | AFTER_ACCEPTANCE | set(DECISIONS) | {"submitted", "announcement_opened", ERASED, ADOPTED}
@@ -38,7 +39,8 @@ class TicketState:
         status: code of the current status.
         reached_at: when a server first took an announcement or a reminder.
         could_know_at: the first sign of a person.
-        decided_at: when the decision fell.
+        decided_at: when it ended: the decision fell, the term was over, or it was withdrawn.
+        event: what the current status comes from, see `domain.statement.event_of`.
     """
 
     expire_at: datetime
@@ -47,6 +49,7 @@ class TicketState:
     reached_at: datetime | None = None
     could_know_at: datetime | None = None
     decided_at: datetime | None = None
+    event: str = "submitted"
 
 
 class AlreadyDecided(Conflict):
@@ -61,13 +64,14 @@ class TermOver(Conflict):
     """The collection term has ended, though no job may have said so yet."""
 
 
-def apply(state: TicketState, kind: str, at: datetime) -> TicketState:
+def apply(state: TicketState, kind: str, at: datetime, event: str = "") -> TicketState:
     """The state after a record of this kind.
 
     Args:
         state: before.
         kind: a record kind, one of ``KINDS``.
         at: the event's time.
+        event: what it is called by, see `domain.statement.event_of`; empty: its kind.
 
     Raises:
         AlreadyDecided: a second decision.
@@ -78,17 +82,17 @@ def apply(state: TicketState, kind: str, at: datetime) -> TicketState:
         raise Conflict(f"no ticket goes on with {kind}")
     for decision in DECISIONS:
         if kind == decision:
-            return _decide(state, decision, at)
+            return _decide(state, decision, at, event or kind)
     if kind in AFTER_ACCEPTANCE and state.decision != "accepted":
         raise Conflict(f"{kind} on a ticket that was not accepted")
     if kind == ERASED:
         return _erase(state)
     if kind == ADOPTED:
         return state
-    return _observe(state, kind, at)
+    return _observe(state, kind, at, event or kind)
 
 
-def _decide(state: TicketState, decision: Decision, at: datetime) -> TicketState:
+def _decide(state: TicketState, decision: Decision, at: datetime, event: str) -> TicketState:
     if state.decision is not None:
         raise AlreadyDecided(state.decision)
     over = at >= state.expire_at
@@ -96,12 +100,13 @@ def _decide(state: TicketState, decision: Decision, at: datetime) -> TicketState
         raise TermOver("the collection term is over")
     if not over and decision == "expired":
         raise Conflict("the collection term is not over")
-    known = at if decision in {"accepted", "refused"} else None
+    known = at if decision in KNOWN else None
     return replace(
         state,
         decision=decision,
         decided_at=at,
         status=status_of(decision).code,
+        event=event,
         could_know_at=state.could_know_at or known,
     )
 
@@ -113,7 +118,7 @@ def _erase(state: TicketState) -> TicketState:
     return state
 
 
-def _observe(state: TicketState, kind: str, at: datetime) -> TicketState:
+def _observe(state: TicketState, kind: str, at: datetime, event: str) -> TicketState:
     reached = kind in REACHED
     late = state.decision is not None and kind not in AFTER_ACCEPTANCE
     late = late or (
@@ -123,6 +128,7 @@ def _observe(state: TicketState, kind: str, at: datetime) -> TicketState:
         state,
         # A late fact about an announcement is added; it does not replace what the decision, or the person, says.
         status=state.status if late else status_of(kind).code,
+        event=state.event if late else event,
         reached_at=state.reached_at or (at if reached else None),
-        could_know_at=state.could_know_at or (at if kind == "announcement_opened" else None),
+        could_know_at=state.could_know_at or (at if kind in KNOWN else None),
     )

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from sealpost.domain.statement import RELAY
 from sealpost.mail.views import (
     AddressView,
     AnnouncementView,
@@ -29,8 +30,8 @@ from sealpost.text.catalogue import Translator, marked, translator
 from sealpost.text.dates import long_datetime
 from sealpost.text.nouns import noun
 from sealpost.text.sizes import size_text
-from sealpost.text.sources import BOUNCE, DOWNLOAD, RELAY, source_note
-from sealpost.text.statuses import status_text
+from sealpost.text.statements import explanations, literal_label, notes
+from sealpost.text.statuses import event_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
 NOTICES = {
@@ -75,15 +76,14 @@ SOURCED_NOTICES = {
         "reminder_offered": marked("The reminder to %(recipient)s was offered to a relay server."),
         "reminder_accepted": marked("A relay server accepted the reminder to %(recipient)s, to pass it on."),
     },
-    DOWNLOAD: {
-        "content_delivered": marked("Somebody with the link downloaded the contents of your message to %(recipient)s."),
-    },
-    BOUNCE: {
-        "announcement_accepted": marked("The announcement was delivered to %(recipient)s."),
-        "reminder_accepted": marked("The reminder was delivered to %(recipient)s."),
-    },
 }
 """What it says where it is not the word of the recipient's mail server; the note of `text.sources` follows."""
+KIND_NOTICES = {
+    "announcement_delivered": marked("The announcement was delivered to %(recipient)s."),
+    "reminder_delivered": marked("The reminder was delivered to %(recipient)s."),
+    "content_downloaded": marked("Somebody with the link downloaded the contents of your message to %(recipient)s."),
+}
+"""What it says of kinds that share a status with others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +163,11 @@ class Composer:
         Raises:
             KeyError: no notice is written about this status.
         """
-        heading = status_text(view.status_name, view.language, view.source)
-        sentence = SOURCED_NOTICES.get(view.source, {}).get(view.status_name) or NOTICES[view.status_name]
+        heading = event_text(view.states.event, view.language)
+        sourced = SOURCED_NOTICES.get(view.states.source, {}).get(view.status_name)
+        sentence = KIND_NOTICES.get(view.states.kind) or sourced or NOTICES[view.status_name]
         lead = translator(view.language).gettext(sentence) % {"recipient": view.recipient_email}
-        lead = f"{lead} {source_note(view.source, view.language)}".rstrip()
+        lead = " ".join((lead, *explanations(view.states, view.language)))
         subject = _labelled(view.language, heading, view.subject)
         return self._composed("notice", view, subject, heading, lead)
 
@@ -215,8 +216,9 @@ class Composer:
             "moment": partial(long_datetime, zone=zone, language=language),
             "size": partial(size_text, language=language),
             "noun": self._noun(view),
-            "status": partial(status_text, language=language),
-            "source_note": partial(source_note, language=language),
+            "event": partial(event_text, language=language),
+            "notes": partial(notes, language=language),
+            "literal_label": partial(literal_label, language=language),
         }
         jinja = _environment(language)
         text, html = (jinja.get_template(f"{kind}.{form}").render(context) for form in ("txt", "html"))

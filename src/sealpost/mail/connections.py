@@ -14,15 +14,15 @@ from datetime import datetime
 from sealpost.mail.opening import connect, open_session
 from sealpost.mail.sending import send
 from sealpost.mail.session import MUST, Over, Peer, Session, Verdict
-from sealpost.mail.transport import Envelope, Handover, Line
+from sealpost.mail.transport import Envelope, Handover, Line, Why
 from sealpost.mail.wire import Unheard
 
 _MAILS_PER_CONNECTION = 100
 _SILENT = {
-    "connect": "no connection",
-    "greeting": "no greeting",
-    "starttls": "no TLS",
-    "body": "the connection broke within the mail",
+    "connect": Why("no-connection", "no connection"),
+    "greeting": Why("no-answer", "no greeting"),
+    "starttls": Why("no-tls", "no TLS"),
+    "body": Why("broken-off", "the connection broke within the mail"),
 }
 IDLE_SECONDS = 30.0
 
@@ -201,9 +201,11 @@ class Connections:
 def _unheard(peer: Peer, session: Session | None) -> Verdict:
     stage = session.stage if session else "connect"
     if stage == "dot":
-        return Verdict("uncertain", stage, "other", why="no answer after the final dot")
+        return Verdict("uncertain", stage, "other", why=Why("no-answer-after-dot", "no answer after the final dot"))
     reason = "policy" if stage == "starttls" and peer.tls in MUST else "unreachable"
-    return Verdict("delayed", stage, reason, why=_SILENT.get(stage, f"no answer at {stage.upper()}"))
+    return Verdict(
+        "delayed", stage, reason, why=_SILENT.get(stage) or Why("no-answer", f"no answer at {stage.upper()}")
+    )
 
 
 def _told_at(attempt: _Attempt, verdict: Verdict) -> datetime | None:

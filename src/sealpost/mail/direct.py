@@ -19,7 +19,7 @@ from sealpost.mail.mta_sts import MtaSts, StsPolicy, matches
 from sealpost.mail.relay import check_our_name
 from sealpost.mail.route import Exchange, Host, Route, find_route
 from sealpost.mail.session import Peer, Timeouts, TlsMode
-from sealpost.mail.transport import By, Envelope, Handover, Mx, Policy, Reason, check_handover
+from sealpost.mail.transport import REPLIED, By, Envelope, Handover, Mx, Policy, Reason, Why, check_handover
 
 HOSTS = 5
 MOST_IDLE = 200
@@ -34,7 +34,7 @@ class _Way:
 
     policy: Policy
     peer: Peer | None
-    why: str = ""
+    why: Why = REPLIED
 
 
 class Direct:
@@ -136,7 +136,7 @@ class Direct:
             refused = self._nowhere(started_at, route, "delayed", "policy", "4.7.5", way.why)
             return replace(refused, host=host.name, policy=way.policy)
         if self._hosts.rests(host.name):
-            why = "left alone for a while: it could not be reached a moment ago"
+            why = Why("resting", "left alone for a while: it could not be reached a moment ago")
             resting = self._nowhere(started_at, route, "delayed", "unreachable", "4.4.1", why)
             return replace(resting, stage="connect", host=host.name, policy=way.policy)
         since = self._monotonic()
@@ -150,7 +150,9 @@ class Direct:
         if host.secure:
             answer = await tlsa_of(self._dns, host.name, self._port)
             if answer.status == "failed":
-                return _Way(Policy("dane", demanded=demanded), None, "its TLSA records cannot be had")
+                return _Way(
+                    Policy("dane", demanded=demanded), None, Why("lookup-failed", "its TLSA records cannot be had")
+                )
             if answer.status == "usable":
                 by_name = any(record.usage != 3 for record in answer.records)
                 # Without a need for names, one connection serves all domains of the host.
@@ -179,7 +181,7 @@ class Direct:
         outcome: str,
         reason: Reason,
         enhanced: str,
-        why: str,
+        why: Why,
     ) -> Handover:
         """An attempt in which no server was spoken to."""
         return Handover(
@@ -234,7 +236,7 @@ def _by_sts(peer: Peer, sts: StsPolicy, *, demanded: bool) -> _Way:
     """RFC 8461 5: in *enforce* a host that the policy does not name is not used; *testing* changes nothing."""
     policy = Policy("mta-sts", sts.id, sts.mode, demanded)
     if sts.mode == "enforce" and not matches(sts, peer.host):
-        return _Way(policy, None, "the domain's MTA-STS policy does not name it")
+        return _Way(policy, None, Why("not-in-policy", "the domain's MTA-STS policy does not name it"))
     mode: TlsMode = "required" if demanded or sts.mode == "enforce" else "opportunistic"
     return _Way(policy, replace(peer, tls=mode))
 

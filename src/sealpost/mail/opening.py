@@ -17,7 +17,7 @@ from pybase64 import b64encode
 
 from sealpost.mail import dane
 from sealpost.mail.session import MUST, Over, Peer, Session, Verdict
-from sealpost.mail.transport import By, Line, Presented, Tls
+from sealpost.mail.transport import By, Line, Presented, Tls, Why
 from sealpost.mail.wire import Unheard, Wire
 
 MOST_CERTIFICATES = 10
@@ -93,7 +93,12 @@ async def _encrypt(session: Session) -> None:
     if "starttls" not in session.extensions:
         if required:
             raise Over(
-                Verdict("delayed", "starttls", "policy", why="TLS is demanded, and the server does not offer it")
+                Verdict(
+                    "delayed",
+                    "starttls",
+                    "policy",
+                    why=Why("tls-not-offered", "TLS is demanded, and the server does not offer it"),
+                )
             )
         return
     try:
@@ -133,7 +138,7 @@ def _check_dane(session: Session) -> None:
     if why is not None:
         told = f"the certificate is not what the DNS says (DANE): {why}"
         session.wire.note(told.encode())
-        raise Over(Verdict("delayed", "starttls", "policy", why=told))
+        raise Over(Verdict("delayed", "starttls", "policy", why=Why("dane-mismatch", told)))
 
 
 def _context(peer: Peer) -> ssl.SSLContext:

@@ -13,7 +13,7 @@ from itertools import chain, groupby, zip_longest
 from typing import Literal
 
 from sealpost.mail.dns import Answer, Dns, Status, is_name
-from sealpost.mail.transport import Reason
+from sealpost.mail.transport import Reason, Why
 
 MOST_EXCHANGES = 50
 MOST_ADDRESSES = 8
@@ -58,7 +58,7 @@ class NoRoute:
     outcome: Literal["failed", "delayed"]
     reason: Reason
     enhanced: str
-    why: str
+    why: Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ async def find_route(
         return Route(mx, (), none)
     candidates = _candidates(mx, our_names, shuffle)
     if not candidates and any(one.name in our_names for one in mx.exchanges):
-        why = f"the mail servers of {domain} are this service itself"
+        why = Why("ourselves", f"the mail servers of {domain} are this service itself")
         return Route(mx, (), NoRoute("failed", "other", "5.4.6", why))
     asked = await _ask(dns, candidates[: 2 * most], most, secure=mx.secure, private=private)
     hosts = tuple(one.host for one in asked if one.state == "usable")[:most]
@@ -133,11 +133,16 @@ def _order(exchange: Exchange) -> tuple[int, str]:
 
 def _none_by_mx(mx: MxAnswer) -> NoRoute | None:
     if mx.status == "nxdomain":
-        return NoRoute("failed", "unknown", "5.1.2", f"{mx.domain} does not exist")
+        return NoRoute("failed", "unknown", "5.1.2", Why("no-domain", f"{mx.domain} does not exist"))
     if mx.status == "failed":
-        return NoRoute("delayed", "unreachable", "4.4.3", f"the mail servers of {mx.domain} could not be looked up")
+        return NoRoute(
+            "delayed",
+            "unreachable",
+            "4.4.3",
+            Why("lookup-failed", f"the mail servers of {mx.domain} could not be looked up"),
+        )
     if len(mx.exchanges) == 1 and mx.exchanges[0].name == ".":
-        return NoRoute("failed", "unreachable", "5.1.10", f"{mx.domain} takes no mail (null MX)")
+        return NoRoute("failed", "unreachable", "5.1.10", Why("no-mail", f"{mx.domain} takes no mail (null MX)"))
     return None
 
 
@@ -217,9 +222,11 @@ def _none_by_addresses(mx: MxAnswer, asked: Sequence[_Asked], *, unasked: bool) 
     states = {one.state for one in asked}
     servers = mx.domain if mx.implicit else f"the mail servers of {mx.domain}"
     if "failed" in states or unasked:
-        return NoRoute("delayed", "unreachable", "4.4.3", f"no address of {servers} could be looked up")
+        return NoRoute(
+            "delayed", "unreachable", "4.4.3", Why("lookup-failed", f"no address of {servers} could be looked up")
+        )
     if "private" in states:
-        return NoRoute("failed", "unreachable", "5.4.4", f"no public address: {servers}")
+        return NoRoute("failed", "unreachable", "5.4.4", Why("no-address", f"no public address: {servers}"))
     if mx.implicit:
-        return NoRoute("failed", "unknown", "5.1.2", f"{mx.domain} has neither MX nor address")
-    return NoRoute("failed", "unreachable", "5.4.4", f"no address: {servers}")
+        return NoRoute("failed", "unknown", "5.1.2", Why("no-domain", f"{mx.domain} has neither MX nor address"))
+    return NoRoute("failed", "unreachable", "5.4.4", Why("no-address", f"no address: {servers}"))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from sealpost.mail.session import Over, Session, Verdict
-from sealpost.mail.transport import Envelope
+from sealpost.mail.transport import Envelope, Why
 from sealpost.mail.wire import Unheard
 
 _SIZE = re.compile("[0-9]{1,20}")  # RFC 1870 3
@@ -111,12 +111,24 @@ def _requires_tls(session: Session) -> bool:
     """
     if session.tls is None or session.peer.tls not in {"required", "dane"}:
         raise Over(
-            Verdict("delayed", "mail", "policy", why="the connection is not verified, and the sender demands that")
+            Verdict(
+                "delayed",
+                "mail",
+                "policy",
+                why=Why("not-verified", "the connection is not verified, and the sender demands that"),
+            )
         )
     offered = "requiretls" in session.extensions
     if session.peer.relay and not offered:
         raise Over(
-            Verdict("failed", "mail", "policy", None, "5.7.30", "the relay cannot promise verified TLS (REQUIRETLS)")
+            Verdict(
+                "failed",
+                "mail",
+                "policy",
+                None,
+                "5.7.30",
+                Why("not-promised", "the relay cannot promise verified TLS (REQUIRETLS)"),
+            )
         )
     return offered
 
@@ -124,15 +136,29 @@ def _requires_tls(session: Session) -> bool:
 def _check_offered(offered: dict[str, str], size: int, *, utf8: bool, eight_bit: bool) -> None:
     if utf8 and "smtputf8" not in offered:
         raise Over(
-            Verdict("failed", "mail", "other", None, "5.6.7", "the server takes no addresses beyond ASCII (SMTPUTF8)")
+            Verdict(
+                "failed",
+                "mail",
+                "other",
+                None,
+                "5.6.7",
+                Why("ascii-address", "the server takes no addresses beyond ASCII (SMTPUTF8)"),
+            )
         )
     if eight_bit and "8bitmime" not in offered:
         raise Over(
-            Verdict("failed", "mail", "other", None, "5.6.1", "the server takes no mail beyond ASCII (8BITMIME)")
+            Verdict(
+                "failed",
+                "mail",
+                "other",
+                None,
+                "5.6.1",
+                Why("ascii-mail", "the server takes no mail beyond ASCII (8BITMIME)"),
+            )
         )
     limit = offered.get("size", "").strip()
     if _SIZE.fullmatch(limit) and 0 < int(limit) < size:
-        raise Over(Verdict("failed", "mail", "too_large", None, "5.3.4", "larger than the server's SIZE"))
+        raise Over(Verdict("failed", "mail", "too_large", None, "5.3.4", Why("size", "larger than the server's SIZE")))
 
 
 def _xtext(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from sealpost.mail.dane import Tlsa
 from sealpost.mail.replies import Reply, outcome_of, reason_of
-from sealpost.mail.transport import Line, Outcome, Reason, Stage, Tls
+from sealpost.mail.transport import REPLIED, Line, Outcome, Reason, Stage, Tls, Why
 from sealpost.mail.wire import Unheard, Wire
 
 TlsMode = Literal["none", "opportunistic", "encrypted", "required", "dane"]
@@ -69,7 +69,7 @@ class Verdict:
     reason: Reason
     reply: Reply | None = None
     enhanced: str | None = None
-    why: str = ""
+    why: Why = REPLIED
 
 
 class Over(Exception):

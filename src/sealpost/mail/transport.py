@@ -24,6 +24,23 @@ _PATH_LIMIT = 320
 _ENVID_LIMIT = 80
 
 
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What decided where no reply did, in our words.
+
+    Args:
+        code: by which projections translate it, one of `text.statements.CAUSES`.
+        text: in English, with its particulars, for those who read records.
+    """
+
+    code: str = ""
+    text: str = ""
+
+
+REPLIED = Why()
+"""A reply decided: it speaks for itself."""
+
+
 class By(StrEnum):
     """Who spoke: client (we) or server."""
 
@@ -141,7 +158,7 @@ class Handover:
     policy: Policy = Policy()
     mx: Mx | None = None
     relayed: bool = False
-    why: str = ""
+    why: Why = REPLIED
     earlier: tuple["Handover", ...] = ()
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from sealpost.domain.statement import Statement
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -95,9 +97,10 @@ class ConfirmationView:
 
 @dataclass(frozen=True, slots=True)
 class NoticeView:
-    """To the sender, about a status; ``timeline`` has (time, status name, detail or empty, source), oldest first.
+    """To the sender, about a status.
 
-    ``source`` is whose word it is (`text.sources`).
+    ``timeline`` has when each record happened, what it states and the literal words of others in it, oldest first;
+    ``states`` is what the one states that the notice is about.
     """
 
     language: str
@@ -108,9 +111,9 @@ class NoticeView:
     zone: ZoneInfo
     reference: str
     ticket_url: str
-    timeline: tuple[tuple[datetime, str, str, str], ...] = ()
+    states: Statement
+    timeline: tuple[tuple[datetime, Statement, str], ...] = ()
     reason: str | None = None
-    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,15 @@ async def kinds_of_all(connection: Connection, ticket_ids: Sequence[UUID]) -> di
     return found
 
 
+async def last_of(runner: Runner, ticket_id: UUID, kinds: Sequence[str]) -> bytes | None:
+    """The octets of the ticket's last record of these kinds, or None."""
+    return await runner.fetchval(
+        "select octets from records where ticket_id = $1 and kind = any($2) order by seq desc limit 1",
+        ticket_id,
+        list(kinds),
+    )
+
+
 async def of_ticket(runner: Runner, ticket_id: UUID) -> list[Any]:
     """Rows (seq, kind, at, octets, sha256) that tell of the ticket, in the order of the chain.
 

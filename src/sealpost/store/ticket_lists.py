@@ -27,6 +27,7 @@ class Wanted:
         since, until: times of submission, half-open.
         status: the current status code.
         campaign, own_id, own_guid: the sender's own references, exactly.
+        status_event: what the current status comes from (`domain.statement.event_of`).
     """
 
     since: datetime | None = None
@@ -35,6 +36,7 @@ class Wanted:
     campaign: str | None = None
     own_id: str | None = None
     own_guid: str | None = None
+    status_event: str | None = None
 
     def conditions(self, before: Sequence[Any]) -> tuple[str, list[Any]]:
         """SQL over ``tickets t``, beginning with ``and`` if there is any, and all values so far."""
@@ -52,7 +54,11 @@ class Wanted:
             terms += [("id >=", first_uuid7(self.since)), ("submitted_at >=", self.since)]
         if self.until is not None:
             terms += [("id <", first_uuid7(self.until + STEP)), ("submitted_at <", self.until)]
-        terms += [(f"{name} =", value) for name in ("status", *OWN) if (value := getattr(self, name)) is not None]
+        terms += [
+            (f"{name} =", value)
+            for name in ("status", "status_event", *OWN)
+            if (value := getattr(self, name)) is not None
+        ]
         return terms
 
 
@@ -60,7 +66,7 @@ async def newest(runner: Runner, visible: Visible, wanted: Wanted, before: UUID 
     """Rows for a list, newest first, older than ``before``."""
     conditions, values = _conditions(visible, wanted, "<", before)
     return await runner.fetch(
-        f"""select t.id, t.token, t.recipient_email, t.recipient_name, m.subject, t.status, t.submitted_at, t.decision,
+        f"""select t.id, t.token, t.recipient_email, t.recipient_name, m.subject, t.status, t.status_event, t.submitted_at, t.decision,
                    t.own_id, t.campaign
             from tickets t join messages m on m.id = t.message_id
             where {conditions} order by t.id desc limit {int(limit)}""",

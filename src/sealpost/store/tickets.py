@@ -166,7 +166,13 @@ def ticket_of(row: Any) -> Ticket:
             row["message_id"], row["segment"], row["offset"], row["length"], row["nonce"], row["wrapped_key"]
         ),
         state=TicketState(
-            row["expire_at"], row["decision"], row["status"], row["reached_at"], row["could_know_at"], row["decided_at"]
+            row["expire_at"],
+            row["decision"],
+            row["status"],
+            row["reached_at"],
+            row["could_know_at"],
+            row["decided_at"],
+            row["status_event"],
         ),
         last_seq=row["last_seq"],
         last_sha256=row["last_sha256"],
@@ -244,18 +250,22 @@ async def id_of(runner: Runner, token: str, visible: Visible) -> UUID | None:
 async def save_states(connection: Connection, ends: Sequence[tuple[Ticket, TicketState, int, bytes]]) -> None:
     """Writes what tickets' records now say, and the ends of their chains. A decision ends the reminder; expiry has passed."""
     rows = [
-        (ticket.id, state.decision, state.status, state.reached_at, state.could_know_at, state.decided_at, seq, sha256)
+        (
+            *(ticket.id, state.decision, state.status, state.event),
+            *(state.reached_at, state.could_know_at, state.decided_at, seq, sha256),
+        )
         for ticket, state, seq, sha256 in ends
     ]
     await insert(
         connection,
-        """update tickets t set decision = g.decision, status = g.status, reached_at = g.reached_at,
+        """update tickets t set decision = g.decision, status = g.status, status_event = g.event,
+               reached_at = g.reached_at,
                could_know_at = g.could_know_at, decided_at = g.decided_at, last_seq = g.seq, last_sha256 = g.sha256,
                remind_at = case when g.decision is null then t.remind_at end,
                due_at = case when g.decision is null then t.due_at end
-           from unnest($1::uuid[], $2::text[], $3::smallint[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
-                       $7::int[], $8::bytea[])
-                as g(id, decision, status, reached_at, could_know_at, decided_at, seq, sha256)
+           from unnest($1::uuid[], $2::text[], $3::smallint[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+                       $7::timestamptz[], $8::int[], $9::bytea[])
+                as g(id, decision, status, event, reached_at, could_know_at, decided_at, seq, sha256)
            where t.id = g.id""",
         rows,
     )

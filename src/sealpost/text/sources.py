@@ -9,8 +9,6 @@ from __future__ import annotations
 from sealpost.domain.statement import BOUNCE, RELAY
 from sealpost.text.catalogue import marked, translator
 
-DOWNLOAD = "download"
-"""Our own page handed the contents out."""
 SOURCE_NOTES = {
     RELAY: marked("Relay server, not the recipient’s mail server."),  # noqa: RUF001 - a typographic quote
     BOUNCE: marked("This is what a returned mail says; whoever has the mail could have written it."),

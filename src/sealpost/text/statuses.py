@@ -4,8 +4,8 @@ For pages, notices and the XML interface's ``statusomschrijving``. The names are
 with the ticket in the domain.
 """
 
+from sealpost.domain.statement import BOUNCE, PROGRAM, RELAY
 from sealpost.text.catalogue import marked, translator
-from sealpost.text.sources import BOUNCE, DOWNLOAD, RELAY
 
 STATUS_TEXTS = {
     "submitted": marked("Taken in for sending"),
@@ -37,16 +37,45 @@ SOURCED_TEXTS = {
         "content_delivered": marked("Content accepted by relay server"),
         "reminder_accepted": marked("Reminder accepted by relay server"),
     },
-    DOWNLOAD: {"content_delivered": marked("Downloaded by recipient")},
+    PROGRAM: {
+        "announcement_opened": marked("Announcement viewed, with signs of a program"),
+        "accepted": marked("Accepted by recipient, with signs of a program"),
+        "refused": marked("Refused by recipient, with signs of a program"),
+    },
     BOUNCE: {
-        "announcement_accepted": marked("Announcement delivered, says a returned mail"),
         "announcement_failed": marked("Announcement not delivered, says a returned mail"),
         "content_failed": marked("Content not delivered, says a returned mail"),
-        "reminder_accepted": marked("Reminder delivered, says a returned mail"),
         "reminder_failed": marked("Reminder not delivered, says a returned mail"),
     },
 }
-"""What it is called where it is not the word of the recipient's mail server (`text.sources`)."""
+"""What it is called where `domain.statement.SOURCED` says that the source matters."""
+KIND_TEXTS = {
+    "announcement_delivered": marked("Announcement delivered, says a returned mail"),
+    "reminder_uncertain": marked("Reminder: outcome unknown"),
+    "reminder_delayed": marked("Reminder delayed"),
+    "reminder_delivered": marked("Reminder delivered, says a returned mail"),
+    "content_uncertain": marked("Content: outcome unknown"),
+    "content_downloaded": marked("Downloaded by recipient"),
+    "adopted": marked("Earlier records adopted when the service was upgraded"),
+}
+"""Kinds of record that share a status with others, and are told apart wherever the record is known."""
+
+
+def event_text(event: str, language: str) -> str:
+    """What a record's event is called: on every page, in mails, lists, XML and the certificate.
+
+    Args:
+        event: of `domain.statement.event_of`, or the name of a status.
+        language: one of ``LANGUAGES``.
+
+    Raises:
+        KeyError: no such event.
+    """
+    name, _, source = event.partition(".")
+    text = SOURCED_TEXTS.get(source, {}).get(name) or KIND_TEXTS.get(name) or STATUS_TEXTS[name]
+    return translator(language).gettext(text)
+
+
 VENDOR = "nl"
 VENDOR_TEXTS = {
     "content_offered": "Aangetekende mail aangeboden",
@@ -57,20 +86,6 @@ VENDOR_TEXTS = {
 """The XML interface keeps the vendor's Dutch noun, which its readers compare with; pages and mails do not use it."""
 
 
-def vendor_text(name: str, language: str, source: str = "") -> str:
-    """As `status_text`, for the XML interface."""
-    return (language == VENDOR and not source and VENDOR_TEXTS.get(name)) or status_text(name, language, source)
-
-
-def status_text(name: str, language: str, source: str = "") -> str:
-    """What a status is called.
-
-    Args:
-        name: a stable name of contract 6, such as ``announcement_accepted``.
-        language: one of ``LANGUAGES``.
-        source: whose word it is, of `text.sources`; without it the words of the contract.
-
-    Raises:
-        KeyError: no such status.
-    """
-    return translator(language).gettext(SOURCED_TEXTS.get(source, {}).get(name) or STATUS_TEXTS[name])
+def vendor_text(event: str, language: str) -> str:
+    """As `event_text`, for the XML interface."""
+    return (language == VENDOR and VENDOR_TEXTS.get(event)) or event_text(event, language)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sealpost.domain.ids import uuid7
 from sealpost.domain.records import ADOPTED, Event, Link
+from sealpost.domain.statement import event_of
 from sealpost.domain.status import status_of
 from sealpost.domain.ticket import DECISIONS, TicketState, apply
 from sealpost.store import jobs, mails, records, tickets
@@ -62,7 +63,7 @@ def _chained(
     state, seq, last = ticket.state, ticket.last_seq, ticket.last_sha256
     rows: list[tuple[Any, ...]] = []
     for event in events:
-        state = apply(state, event.kind, event.at)
+        state = apply(state, event.kind, event.at, event_of(event.kind, event.extension))
         seq += 1
         evidence_id = uuid7(event.recorded_at, service.random)
         made, seal = make_sealed_fact(service, ticket.evidence, Link(seq, last), event, evidence_id)

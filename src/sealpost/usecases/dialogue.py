@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sealpost.domain.canonical import digest, instant
-from sealpost.mail.transport import By, Handover, Line, Mx, Policy, Tls
+from sealpost.mail.transport import By, Handover, Line, Mx, Policy, Tls, Why
 from sealpost.store.mails import Built, Delay
 
 MOST_OCTETS = 100_000
@@ -20,7 +20,8 @@ MOST_FINAL_BEFORE = 4_000
 """The same for replies to earlier attempts, of which a record may have many."""
 MOST_BEFORE = 1_000_000
 """Of the lines of all earlier attempts together. A record must stay small enough for every verifier (8 MiB)."""
-_IN_BRIEF = ("host", "address", "class", "enhanced", "why")
+PROCESS_ENDED = Why("process-ended", "the final dot was due when the process ended")
+_IN_BRIEF = ("host", "address", "class", "enhanced", "why", "cause")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ def smtp(made: Try, handover: Handover | None, *, outcome: bool = True, before: 
     }
     if handover:
         members |= _server(handover)
+    else:
+        members |= _why(PROCESS_ENDED)
     if handover and outcome:
         members |= _reply(handover)
     if before:
@@ -75,8 +78,6 @@ def _server(handover: Handover) -> dict[str, Any]:
         members["address"] = handover.address
     if handover.mx:
         members["mx"] = _mx(handover.mx)
-    if handover.why:
-        members["why"] = handover.why
     if handover.tls:
         members["tls"] = _tls(handover.tls)
     return members
@@ -92,6 +93,11 @@ def _tls(tls: Tls) -> dict[str, Any]:
     if tls.shown > len(tls.chain):
         members["shown"] = tls.shown
     return members
+
+
+def _why(why: Why) -> dict[str, Any]:
+    """Why, where no reply decided: in English for whoever reads the record, and by a code, which projections translate."""
+    return {**({"why": why.text} if why.text else {}), **({"cause": why.code} if why.code else {})}
 
 
 def _policy(policy: Policy) -> dict[str, Any]:
@@ -114,7 +120,7 @@ def _mx(mx: Mx) -> dict[str, Any]:
 
 def _reply(handover: Handover) -> dict[str, Any]:
     enhanced = {"enhanced": handover.enhanced} if handover.enhanced else {}
-    return {"class": handover.reason, **_final(handover.final, MOST_FINAL), **enhanced}
+    return {"class": handover.reason, **_final(handover.final, MOST_FINAL), **enhanced, **_why(handover.why)}
 
 
 def _final(reply: bytes, most: int) -> dict[str, str]:
@@ -173,8 +179,8 @@ def transcript(handover: Handover) -> dict[str, Any]:
     while kept_from and (left := left - len(lines[kept_from - 1].line)) >= 0:
         kept_from -= 1
     remarks = [f"({kept_from} lines before are left out)"] if kept_from else []
-    if not lines and handover.why:
-        remarks = [f"({handover.host}: {handover.why})" if handover.host else f"({handover.why})"]
+    if not lines and handover.why.text:
+        remarks = [f"({handover.host}: {handover.why.text})" if handover.host else f"({handover.why.text})"]
     ours = [Line(By.client, handover.started_at, remark.encode()) for remark in remarks]
     return {"type": "smtp", "lines": [_line(line) for line in (*ours, *lines[kept_from:])]}
 

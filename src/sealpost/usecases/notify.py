@@ -99,9 +99,9 @@ async def _notice(service: Service, held: mails.Claim, ticket: tickets.Ticket) -
         zone=ZoneInfo(ticket.zone),
         reference=ticket.token,
         ticket_url=ticket_url(service, ticket.token, language),
-        timeline=tuple((line.at, line.status.name, line.detail, line.source) for line in lines),
+        states=lines[rows.index(about)].states,
+        timeline=tuple((line.at, line.states, line.literal) for line in lines),
         reason=ticket.reason or None,
-        source=lines[rows.index(about)].source,
     )
     return Draft(to_sender(service, held, sender_of(ticket), service.composer.notice(view), language))
 

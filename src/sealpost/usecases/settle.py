@@ -154,7 +154,7 @@ def _outcome(one: Outcome, outcome: str, now: datetime, before: Sequence[mails.D
         one.sending.kind(outcome),
         final_at(handover),
         now,
-        ((handover.reason, handover.why),) if outcome == "failed" else (),
+        ((handover.reason, handover.why.text),) if outcome == "failed" else (),
         handover.host,
         transcripts(handover, before),
         smtp(one.made, handover, before=before),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, tzinfo
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
@@ -23,7 +23,8 @@ from sealpost.text.catalogue import LANGUAGES, pick_language, translator
 from sealpost.text.dates import long_datetime
 from sealpost.text.sizes import size_text
 from sealpost.text.sources import source_note
-from sealpost.text.statuses import status_text
+from sealpost.text.statements import automation_note, literal_label, notes
+from sealpost.text.statuses import event_text
 from sealpost.usecases.service import Face, Service
 from sealpost.web.files import address
 from sealpost.web.headers import POLICY, security_headers
@@ -57,8 +58,8 @@ def environment(language: str) -> Environment:
     return made
 
 
-def _filters(language: str) -> dict[str, Callable[..., str]]:
-    """What templates do with times, sizes and status names."""
+def _filters(language: str) -> dict[str, Callable[..., Any]]:
+    """What templates do with times, sizes and what records state."""
 
     def longtime(at: datetime, zone: ZoneInfo) -> str:
         return long_datetime(at, zone, language)
@@ -70,13 +71,15 @@ def _filters(language: str) -> dict[str, Callable[..., str]]:
     def size(octets: int) -> str:
         return size_text(octets, language)
 
-    def status(name: str, source: str = "") -> str:
-        return status_text(name, language, source)
-
-    def note(source: str) -> str:
-        return source_note(source, language)
-
-    return {"longtime": longtime, "second": second, "size": size, "status": status, "source_note": note}
+    texts = {
+        "event": event_text,
+        "source_note": source_note,
+        "automation_note": automation_note,
+        "notes": notes,
+        "literal_label": literal_label,
+    }
+    words = {name: partial(text, language=language) for name, text in texts.items()}
+    return {"longtime": longtime, "second": second, "size": size, **words}
 
 
 def render(face: Face, template: str, language: str, **context: Any) -> str:

@@ -10,6 +10,7 @@ from base64 import b64encode
 
 from sealpost.domain.canonical import instant
 from sealpost.domain.content import BODY
+from sealpost.text.statements import notes
 from sealpost.text.statuses import vendor_text
 from sealpost.usecases.reads.ticket import StatusLine, TicketView
 from sealpost.xmlapi.writer import attributes, element
@@ -73,11 +74,13 @@ def _parts(view: TicketView) -> str:
 
 
 def _status(line: StatusLine, view: TicketView, language: str) -> str:
+    """The words of others stand in ``statusdetail`` literally and alone; ours there only where there are none."""
+    ours = " ".join(notes(line.states, language))
     values = (
         ("statusdatumtijd", f"{line.at.astimezone(view.zone):%Y-%m-%d %H:%M:%S}"),
         ("tijdstip", instant(line.at)),
-        ("statusomschrijving", vendor_text(line.status.name, language, line.source)),
+        ("statusomschrijving", vendor_text(line.states.event, language)),
         ("statuscode", str(line.status.code)),
-        ("statusdetail", line.detail or " "),
+        ("statusdetail", line.literal or ours or " "),
     )
-    return element("status", values)
+    return element("status", values + ((("toelichting", ours),) if ours else ()))

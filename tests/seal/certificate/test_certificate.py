@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pikepdf
@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealpost.domain.records import Event
-from sealpost.mail.transport import Reason
 from sealpost.seal.bundle.bundle import SealedRecord, StampedCheckpoint
 from sealpost.seal.certificate import words
 from sealpost.seal.certificate.certificate import certificate
@@ -26,8 +25,10 @@ from sealpost.seal.certificate.pades import sealed
 from sealpost.seal.certificate.printable import PRINTED
 from sealpost.seal.signer import SigningFailed
 from sealpost.seal.timestamps.token import TimestampUnavailable
+from sealpost.text import statements
 from sealpost.text.catalogue import LANGUAGES, translator
 from sealpost.text.sources import SOURCE_NOTES
+from sealpost.text.statuses import SOURCED_TEXTS, STATUS_TEXTS
 from sealpost.verifier.timestamps import check_token
 from tests.seal.bundle.lives import FINAL, NOW, Office, event, evidence, handed_over, office, part, subject, web
 from tests.seal.bundle.tools import need, run
@@ -176,20 +177,20 @@ async def test_a_live_one_bears_no_test_mark_and_an_open_one_says_so(tmp_path: P
 @pytest.mark.parametrize(
     ("kind", "reasons", "sentence"),
     [
-        ("refused", [("refused-by-recipient", "not mine")], "The recipient’s reason: not mine"),
-        ("expired", [("term-over", "")], "It was neither accepted nor refused within the collection period"),
+        ("refused", [("refused-by-recipient", "not mine")], "The recipient’s reason, literally: not mine"),
+        ("expired", [("term-over", "")], "It was neither accepted nor refused within the term"),
         ("withdrawn", [("withdrawn-by-sender", "")], "The sender withdrew it on"),
     ],
 )
 async def test_each_end_has_its_sentence(
     alices: Office, tmp_path: Path, kind: str, reasons: list[tuple[str, str]], sentence: str
 ) -> None:
-    last = event(kind, 900, *reasons, extension=web(kind, ["prefetch"]), late=7_200)
+    last = event(kind, 900, *reasons, extension=web(kind, ["prefetch-header"]), late=7_200)
     records, _ = await evidence(alices, events=[event("submitted", 0), handed_over("reminder_accepted", 2), last])
     said = text_of(pdf_of(records), tmp_path)
     assert sentence in said
     assert "Recorded only at Monday, 23 November 2026, 13:30:02 CET" in said
-    assert "Signs of a program instead of a person: prefetch" in said
+    assert "Signs of a program instead of a person: fetched in advance" in said
     assert "Reminder accepted by mail server" in said
 
 
@@ -218,16 +219,15 @@ async def test_a_relays_answer_is_not_the_recipients_servers(alices: Office, tmp
     ]
     records, _ = await evidence(alices, events=[*life, relayed("content_delivered", 70)])
     said = text_of(pdf_of(records, language), tmp_path)
-    wanted = [words.REACHED_RELAY, words.NOT_RELAYED, *words.SOURCED_TITLES["relay"].values()]
-    wanted.remove(words.SOURCED_TITLES["relay"]["reminder_accepted"])
+    titles = [SOURCED_TEXTS["relay"][kind] for kind in ("announcement_accepted", "content_delivered")]
+    wanted = [words.REACHED_RELAY, words.NOT_RELAYED, *titles]
     assert [one for one in wanted if shown(one, language) not in said] == []
     assert said.count(shown(SOURCE_NOTES["relay"], language)) == 3  # the headline, and both answers
-    never = [words.REACHED, words.NOT_MX, words.EVENT_TITLES["announcement_accepted"]]
-    never += [words.EVENT_TITLES["content_delivered"]]
+    never = [words.REACHED, words.NOT_MX, STATUS_TEXTS["announcement_accepted"], STATUS_TEXTS["content_delivered"]]
     assert [one for one in never if shown(one, language) in said] == []
     assert shown(words.PROVES_REACHED, language).partition("%")[0] not in said
-    assert shown(words.SERVER, language, server="mx1") not in said
-    assert shown(words.RELAY_SERVER, language, server="mx1") in said
+    assert shown(statements.SERVER, language, server="mx1") not in said
+    assert shown(statements.RELAY_SERVER, language, server="mx1") in said
 
 
 async def test_an_answer_of_the_recipients_server_comes_before_a_relays(alices: Office, tmp_path: Path) -> None:
@@ -247,16 +247,15 @@ async def test_what_a_returned_mail_says_is_its_own_word(alices: Office, tmp_pat
     said = text_of(pdf_of(records, language), tmp_path)
     assert shown(words.NOT_RETURNED, language) in said
     assert said.count(shown(SOURCE_NOTES["bounce"], language)) == 2
-    assert shown(words.REASON, language, reason=shown(words.CLASSES["unknown"], language)) in said
-    assert f"{shown(words.RETURNED, language)} 550 5.1.1 No Bob here" in said
-    assert shown(words.SOURCED_TITLES["bounce"]["announcement_failed"], language) in said
+    assert shown(statements.REASON, language, reason=shown(statements.CLASSES["unknown"], language)) in said
+    assert f"{shown(statements.RETURNED_SAID, language)} 550 5.1.1 No Bob here" in said
+    assert shown(SOURCED_TEXTS["bounce"]["announcement_failed"], language) in said
     assert language == "en" or "unknown" not in said
     without, _ = await evidence(alices, events=life)
     assert shown(words.NOT_RETURNED, language) not in text_of(pdf_of(without, language), tmp_path)
 
 
 async def test_a_reason_is_in_the_readers_words(alices: Office, tmp_path: Path) -> None:
-    assert set(words.CLASSES) == set(get_args(Reason)) - {"accepted"}
     failed = event("announcement_failed", 60, ("unreachable", "no connection"), mail=("announcement", 1))
     records, _ = await evidence(alices, events=[event("submitted", 0), failed])
     assert "Reden: server niet bereikbaar" in text_of(pdf_of(records, "nl"), tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from babel.dates import format_date
 
 from sealpost.domain.content import BODY
 from sealpost.domain.records import ADOPTED
-from sealpost.domain.statement import BOUNCE, RELAY
+from sealpost.domain.statement import BOUNCE, RELAY, Statement
 from sealpost.seal.certificate import words
 from sealpost.seal.certificate.dating import Dating
 from sealpost.seal.certificate.printable import MOST_MARKS, ZERO_WIDTH_SPACE, printable
@@ -22,6 +22,8 @@ from sealpost.text.catalogue import translator
 from sealpost.text.dates import long_date
 from sealpost.text.sizes import size_text
 from sealpost.text.sources import source_note
+from sealpost.text.statements import automation_note, explanations, literal_label, server_note
+from sealpost.text.statuses import event_text
 
 LATE = timedelta(minutes=1)  # an event that was recorded later than this is said to be
 LINE = 48  # characters of the typewriter face that fit beside the times
@@ -94,10 +96,10 @@ def _zone_name(local: datetime) -> str:
 def summary(story: Story, dated: Mapping[int, Dating], reader: Reader) -> list[dict[str, Any]]:
     """Submission, the mail server's answer, the first sign of a person, the end; each with what is proven of its time."""
     knew, end = story.earliest("announcement_opened", "accepted", "refused"), story.earliest(*DECISIONS)
-    outcome = reader.text(words.EVENT_TITLES[end.kind] if end else words.STILL_OPEN)
+    outcome = _title(end, reader) if end else reader.text(words.STILL_OPEN)
 
     def at(told: Told | None) -> list[str]:
-        return [reader.moment(told.at), _proof(dated[told.seq], reader)] if told else []
+        return [reader.moment(told.at), _proof(dated[told.seq], reader), _automation(told, reader)] if told else []
 
     facts = [
         _fact(reader.text(words.SUBMITTED), at(story.first)),
@@ -129,9 +131,17 @@ def _taker(told: Told, reader: Reader) -> str:
     return " · ".join(filter(None, (reader.shown(_server(told, reader)), source_note(told.source, reader.language))))
 
 
+def _automation(told: Told, reader: Reader) -> str:
+    """The mark of an act that looks like a program's, or empty."""
+    return automation_note(_printable(told, reader).signs, reader.language)
+
+
 def _title(told: Told, reader: Reader) -> str:
-    title = words.SOURCED_TITLES.get(told.source, {}).get(told.kind) or words.EVENT_TITLES.get(told.kind)
-    return reader.text(title) if title else reader.shown(told.kind)
+    """What the event is called; one that this software does not know by its own name."""
+    try:
+        return event_text(told.states.event, reader.language)
+    except KeyError:
+        return reader.shown(told.kind)
 
 
 def _fact(label: str, lines: Sequence[str], literal: str = "", *, strong: bool = False) -> dict[str, Any]:
@@ -211,7 +221,6 @@ def parts(story: Story, reader: Reader) -> list[dict[str, Any]]:
 def event(told: Told, dating: Dating, reader: Reader) -> dict[str, Any]:
     """One line of the time line: what is claimed of its time, and what is proven."""
     literal = _literal(told, reader)
-    label = words.RETURNED if told.source == BOUNCE else words.SERVER_SAID
     return {
         "number": str(told.seq),
         "claimed": _when(told.at, "milliseconds", reader),
@@ -222,7 +231,7 @@ def event(told: Told, dating: Dating, reader: Reader) -> dict[str, Any]:
         "pending": told.place is None,
         "breakable": len(literal) > LONG,
         "notes": _notes(told, reader),
-        "said": [{"label": reader.text(label), "line": literal}] if literal else [],
+        "said": [{"label": literal_label(told.states, reader.language), "line": literal}] if literal else [],
     }
 
 
@@ -242,37 +251,31 @@ def _doubt(dating: Dating, reader: Reader) -> str:
 
 def _notes(told: Told, reader: Reader) -> list[str]:
     notes: list[str] = []
-    if told.smtp.get("host"):
-        server = words.RELAY_SERVER if told.source == RELAY else words.SERVER
-        notes.append(reader.text(server, server=_server(told, reader)))
-    if told.source:
-        notes.append(source_note(told.source, reader.language))
+    states = _printable(told, reader)
+    notes += [server_note(states, reader.language)] if states.host else []
     notes += _page_act(told, reader)
-    notes += _reasons(told, reader)
+    notes += explanations(states, reader.language)
     if told.recorded_at - told.at > LATE:
         notes.append(reader.text(words.RECORDED, time=reader.moment(told.recorded_at)))
     return notes
+
+
+def _printable(told: Told, reader: Reader) -> Statement:
+    """What it states, with the values that go into our own sentences as they can be printed."""
+    states = told.states
+    host = reader.shown(_server(told, reader)) if states.host else ""
+    return replace(states, host=host, signs=tuple(map(reader.shown, states.signs)))
 
 
 def _page_act(told: Told, reader: Reader) -> list[str]:
     act = told.extension.get("web")
     if not act:
         return []
-    notes = [reader.text(words.FROM_NETWORK, network=act["address"])]
-    if act.get("automation"):
-        notes.append(reader.text(words.AUTOMATION, signs=", ".join(act["automation"])))
-    return notes
-
-
-def _reasons(told: Told, reader: Reader) -> list[str]:
-    """The recipient's own words, and why something failed; not what the title says already."""
-    states = told.states
-    given = [reader.text(words.REASON_GIVEN, reason=states.recipients_words)] if states.recipients_words else []
-    classes = [words.CLASSES[code] for code in states.reasons if code in words.CLASSES]
-    return given + [reader.text(words.REASON, reason=translator(reader.language).gettext(one)) for one in classes]
+    return [reader.text(words.FROM_NETWORK, network=act["address"])]
 
 
 def _server(told: Told, reader: Reader) -> str:
+    """Host, address and encryption."""
     smtp = told.smtp
     address = f" [{smtp['address']}]" if smtp.get("address") else ""
     tls: dict[str, Any] = smtp.get("tls", {})
@@ -281,8 +284,9 @@ def _server(told: Told, reader: Reader) -> str:
 
 
 def _literal(told: Told, reader: Reader) -> str:
-    """What the server, or a returned mail, says: each line as it came."""
-    return "\n".join(reader.shown(line, LINE) for line in told.states.reply.split("\n"))
+    """What the server, a returned mail or the recipient says: each line as it came."""
+    said = told.states.reply or told.states.recipients_words
+    return "\n".join(reader.shown(line, LINE) for line in said.split("\n"))
 
 
 def proven(story: Story, reader: Reader) -> list[str]:
@@ -314,6 +318,8 @@ def not_proven(story: Story, dated: Mapping[int, Dating], reader: Reader) -> lis
         found.append(words.NOT_RELAYED)
     if story.heard_from(BOUNCE):
         found.append(words.NOT_RETURNED)
+    if any(one.states.signs for one in story.told):
+        found.append(words.NOT_PERSON)
     found += [words.NOT_CONTENT, words.NOT_QUALIFIED]
     if any(one.place is None for one in story.told):
         found.append(words.NOT_PENDING)

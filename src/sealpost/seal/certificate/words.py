@@ -6,7 +6,6 @@ Sentences are short, claim no more than the records, and never call the service 
 
 from __future__ import annotations
 
-from sealpost.domain.statement import BOUNCE, RELAY
 from sealpost.text.catalogue import marked
 
 TITLE = marked("Certificate about a message")
@@ -40,61 +39,6 @@ HEADINGS = {
     "page": marked("page %(page)s of %(pages)s"),
 }
 
-EVENT_TITLES = {
-    "submitted": marked("Taken in for sending"),
-    "announcement_offered": marked("Announcement offered"),
-    "announcement_uncertain": marked("Announcement: outcome unknown"),
-    "announcement_accepted": marked("Announcement accepted by mail server"),
-    "announcement_delayed": marked("Announcement delayed"),
-    "announcement_failed": marked("Announcement not delivered"),
-    "announcement_delivered": marked("Announcement delivered, says a returned mail"),
-    "announcement_opened": marked("Announcement viewed"),
-    "accepted": marked("Accepted by recipient"),
-    "refused": marked("Refused by recipient"),
-    "expired": marked("Collection period ended"),
-    "withdrawn": marked("Withdrawn by sender"),
-    "reminder_offered": marked("Reminder offered"),
-    "reminder_uncertain": marked("Reminder: outcome unknown"),
-    "reminder_accepted": marked("Reminder accepted by mail server"),
-    "reminder_delayed": marked("Reminder delayed"),
-    "reminder_failed": marked("Reminder not delivered"),
-    "reminder_delivered": marked("Reminder delivered, says a returned mail"),
-    "content_offered": marked("Content offered"),
-    "content_uncertain": marked("Content: outcome unknown"),
-    "content_delayed": marked("Content delayed"),
-    "content_delivered": marked("Delivered to the recipient’s mail server"),
-    "content_failed": marked("Content not delivered"),
-    "content_downloaded": marked("Downloaded by recipient"),
-    "content_erased": marked("Content erased"),
-    "adopted": marked("Earlier records adopted when the service was upgraded"),
-}
-
-SOURCED_TITLES = {
-    RELAY: {
-        "announcement_accepted": marked("Announcement accepted by relay server"),
-        "reminder_accepted": marked("Reminder accepted by relay server"),
-        "content_delivered": marked("Content accepted by relay server"),
-    },
-    BOUNCE: {
-        "announcement_failed": marked("Announcement not delivered, says a returned mail"),
-        "reminder_failed": marked("Reminder not delivered, says a returned mail"),
-        "content_failed": marked("Content not delivered, says a returned mail"),
-    },
-}
-"""Titles where it is not the word of the recipient's mail server (`text.sources`)."""
-
-CLASSES = {
-    "unknown": marked("unknown address"),
-    "full": marked("mailbox full"),
-    "too_large": marked("mail too large"),
-    "content": marked("contents not taken"),
-    "policy": marked("against the server’s rules"),
-    "unreachable": marked("server not reachable"),
-    "greylisted": marked("asked to come back later"),
-    "other": marked("another reason"),
-}
-"""What a failure is about: the classes of ``mail.replies``."""
-
 SUBMITTED, REACHED, REACHED_RELAY, KNEW = (
     marked("Submitted"),
     marked("Reached the recipient’s mail server"),
@@ -118,16 +62,9 @@ NOT_IDENTIFIED = marked("not by this service: who had access to this mailbox had
 IDENTIFIED_BY = marked("by %(method)s on %(time)s")
 BODY = marked("Text of the message")
 
-SERVER = marked("Mail server: %(server)s")
-RELAY_SERVER = marked("Relay server: %(server)s")
 ENCRYPTED = marked("encrypted with %(version)s")
 UNENCRYPTED = marked("not encrypted")
-SERVER_SAID = marked("The server’s answer, literally:")
-REASON_GIVEN = marked("The recipient’s reason: %(reason)s")
 FROM_NETWORK = marked("Form sent on the service’s page, from network %(network)s")
-AUTOMATION = marked("Signs of a program instead of a person: %(signs)s")
-REASON = marked("Reason: %(reason)s")
-RETURNED = marked("The returned mail says, literally:")
 RECORDED = marked("Recorded only at %(time)s")
 QR = marked("QR code that leads to the verifier’s page at %(address)s")
 NOT_LATER = marked("Proven: not later than %(time)s.")
@@ -175,6 +112,7 @@ NOT_RELAYED = marked(
     "That the recipient’s mail server took what a relay server accepted: the relay server only promised to pass it on."
 )
 NOT_RETURNED = marked("That what a returned mail says is true: whoever has the mail can write one.")
+NOT_PERSON = marked("That a person did what bears signs of a program: a program may have sent the form.")
 NOT_CONTENT = marked("That what the contents say is true.")
 NOT_QUALIFIED = marked(
     "That this is a qualified electronic registered delivery service (Regulation (EU) No 910/2014, article 44). It is not, and the presumption of article 43(2) does not apply."

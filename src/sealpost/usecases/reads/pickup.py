@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from sealpost.domain.content import shown_name
 from sealpost.domain.errors import NotFound
+from sealpost.domain.statement import DIRECT, read_statement
 from sealpost.domain.ticket import Decision
-from sealpost.store import mails, tickets
+from sealpost.store import mails, records, tickets
 from sealpost.usecases.database import transaction
 from sealpost.usecases.letters import SHOWN_AFTERWARDS
 from sealpost.usecases.opened import opened_ticket
 from sealpost.usecases.service import Service
 
 DELIVERY = {"sent": "delivered", "failed": "failed"}
+DELIVERED = ("content_delivered", "content_failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Pickup:
         parts: empty unless accepted.
         download_until: None when there is nothing to download (any more).
         delivery: of the content mail: ``waiting``, ``delivered``, ``failed``; empty before acceptance.
+        delivered_by: whose word that is (`domain.statement.source_of`).
     """
 
     ticket_token: str
@@ -59,6 +64,7 @@ class Pickup:
     parts: tuple[PickupPart, ...]
     download_until: datetime | None
     delivery: str
+    delivered_by: str = DIRECT
 
 
 async def pickup(service: Service, ticket_token: str, secrets: Sequence[str]) -> Pickup | None:
@@ -70,10 +76,11 @@ async def pickup(service: Service, ticket_token: str, secrets: Sequence[str]) ->
             return None
         ticket = await tickets.by_id(connection, ticket_id)
         states = await mails.states(connection, ticket_id)
-    return _pickup(service, ticket, states.get("content", ""))
+        told = await records.last_of(connection, ticket_id, DELIVERED)
+    return _pickup(service, ticket, states.get("content", ""), told)
 
 
-def _pickup(service: Service, ticket: tickets.Ticket, content_mail: str) -> Pickup:
+def _pickup(service: Service, ticket: tickets.Ticket, content_mail: str, told: bytes | None) -> Pickup:
     evidence, state, now = ticket.evidence, ticket.state, service.clock.now()
     over = state.decision is None and now >= state.expire_at
     accepted = state.decision == "accepted"
@@ -97,8 +104,16 @@ def _pickup(service: Service, ticket: tickets.Ticket, content_mail: str) -> Pick
         reason=ticket.reason,
         parts=_parts(ticket) if accepted else (),
         download_until=until,
-        delivery=DELIVERY.get(content_mail, "waiting") if accepted else "",
+        **(_delivery(content_mail, told) if accepted else {"delivery": ""}),
     )
+
+
+def _delivery(content_mail: str, told: bytes | None) -> dict[str, str]:
+    """How the content mail stands: what the last record of it says, else the mail's own state."""
+    if told is None:
+        return {"delivery": DELIVERY.get(content_mail, "waiting")}
+    states = read_statement(msgspec.json.decode(told))
+    return {"delivery": "failed" if states.kind == "content_failed" else "delivered", "delivered_by": states.source}
 
 
 def _parts(ticket: tickets.Ticket) -> tuple[PickupPart, ...]:

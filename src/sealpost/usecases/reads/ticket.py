@@ -11,28 +11,32 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sealpost.domain.content import Part
-from sealpost.domain.statement import read_statement
-from sealpost.domain.status import Status, status_of
-from sealpost.domain.ticket import Decision
+from sealpost.domain.statement import Statement, read_statement
+from sealpost.domain.status import BY_CODE, Status, status_of
+from sealpost.domain.ticket import KNOWN, REACHED, Decision
 from sealpost.mail.incoming import clean_lines
 from sealpost.store import records, tickets
-from sealpost.text.sources import DOWNLOAD
 from sealpost.usecases.database import transaction
 from sealpost.usecases.service import Service
 
-MOST_DETAIL = 4096
+MOST_LITERAL = 32_000
 
 
 @dataclass(frozen=True, slots=True)
 class StatusLine:
-    """One line of the time line; ``detail`` is the server's literal reply, the reason, or empty."""
+    """One line of the time line.
+
+    Args:
+        at: when it happened.
+        status: as which it is shown.
+        states: what the record states; `text.statements` has the words.
+        literal: the words of others, of the server, of a returned mail or of the recipient; without controls.
+    """
 
     at: datetime
     status: Status
-    detail: str
-    kind: str
-    source: str = ""
-    """Whose word it is (`text.sources`)."""
+    states: Statement
+    literal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,27 @@ class TicketView:
     campaign: str
     address_basis: str
     decision: Decision | None
+    status: Status
+    event: str
     reason: str
     reached_at: datetime | None
     could_know_at: datetime | None
     decided_at: datetime | None
     signature_required: bool
     statuses: tuple[StatusLine, ...]
+
+    @property
+    def reached(self) -> StatusLine | None:
+        """The line that ``reached_at`` comes from."""
+        return self._at(self.reached_at, REACHED)
+
+    @property
+    def known(self) -> StatusLine | None:
+        """The line that ``could_know_at`` comes from."""
+        return self._at(self.could_know_at, KNOWN)
+
+    def _at(self, at: datetime | None, kinds: frozenset[str]) -> StatusLine | None:
+        return next((line for line in self.statuses if line.states.kind in kinds and line.at == at), None)
 
 
 async def ticket(service: Service, visible: tickets.Visible, token: str) -> TicketView | None:
@@ -97,6 +116,8 @@ def ticket_view(found: tickets.Ticket, rows: Sequence[Any]) -> TicketView:
         campaign=found.campaign,
         address_basis=found.address_basis,
         decision=state.decision,
+        status=BY_CODE[state.status],
+        event=state.event,
         reason=found.reason,
         reached_at=state.reached_at,
         could_know_at=state.could_know_at,
@@ -108,12 +129,9 @@ def ticket_view(found: tickets.Ticket, rows: Sequence[Any]) -> TicketView:
 
 def status_lines(rows: Sequence[Any]) -> tuple[StatusLine, ...]:
     """The time line that a ticket's record rows tell, in the order of the chain."""
-    return tuple(_line(row["at"], row["kind"], msgspec.json.decode(row["octets"])) for row in rows)
+    return tuple(_line(row["at"], row["kind"], read_statement(msgspec.json.decode(row["octets"]))) for row in rows)
 
 
-def _line(at: datetime, kind: str, members: dict[str, Any]) -> StatusLine:
-    states = read_statement(members)
-    host = members["Extensions"][0]["sealpost/1"].get("smtp", {}).get("host", "")
-    detail = states.reply or states.recipients_words or states.why or host
-    source = DOWNLOAD if kind == "content_downloaded" else states.source
-    return StatusLine(at, status_of(kind), clean_lines(detail, MOST_DETAIL), kind, source)
+def _line(at: datetime, kind: str, states: Statement) -> StatusLine:
+    literal = clean_lines(states.reply or states.recipients_words, MOST_LITERAL)
+    return StatusLine(at, status_of(kind), states, literal)

@@ -28,6 +28,7 @@ class TicketRow:
     recipient_name: str
     subject: str
     status: Status
+    event: str
     submitted_at: datetime
     decision: Decision | None
     own_id: str
@@ -61,6 +62,7 @@ async def tickets(
             recipient_name=row["recipient_name"],
             subject=row["subject"],
             status=BY_CODE[row["status"]],
+            event=row["status_event"],
             submitted_at=row["submitted_at"],
             decision=row["decision"],
             own_id=row["own_id"],

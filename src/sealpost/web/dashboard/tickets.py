@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 from litestar import Response, route
 
 from sealpost.domain.errors import InvalidInput
-from sealpost.domain.status import BY_NAME, TABLE
+from sealpost.domain.statement import SOURCED
+from sealpost.domain.status import SHOWN_AS, TABLE
 from sealpost.usecases.reads.tickets import Wanted, tickets
 from sealpost.usecases.reads.viewer import of_person
 from sealpost.web.pages import PageRequest, Serving, chosen_language, page, redirect
@@ -17,6 +18,13 @@ from sealpost.web.signin.way_back import DASHBOARD
 
 FILTERS = ("status", "campaign", "x-own-id", "x-own-guid")  # the names of the XML interface
 LONGEST = 200
+EVENTS = tuple(
+    event
+    for status in TABLE
+    for kind in (status.name, *(kind for kind, shown in SHOWN_AS.items() if shown == status.name))
+    for event in (kind, *(f"{kind}.{source}" for source, kinds in SOURCED.items() if kind in kinds))
+)
+"""What the filter offers: each status as the list shows it, with whose word it is."""
 
 
 @route("/", http_method=["GET", "HEAD"])
@@ -39,7 +47,7 @@ async def dashboard(request: PageRequest, service: Serving) -> Response[Any]:
         "is_first": cursor is None,
         "chosen": chosen,
         "asked": dict.fromkeys(FILTERS, "") | chosen,
-        "statuses": [status.name for status in TABLE],
+        "statuses": EVENTS,
         "older": "/dashboard/?" + urlencode({**chosen, "cursor": rows.next}) if rows.next else None,
         "newest": "/dashboard/" + ("?" + urlencode(chosen) if chosen else ""),
     }
@@ -54,7 +62,7 @@ def filters(request: PageRequest) -> dict[str, str]:
     """
     given = {name: request.query_params.get(name, "").strip() for name in FILTERS}
     chosen = {name: text for name, text in given.items() if text}
-    if chosen.get("status", TABLE[0].name) not in BY_NAME:
+    if chosen.get("status", EVENTS[0]) not in EVENTS:
         raise InvalidInput("status", "is not one of the table")
     for name, text in chosen.items():
         if len(text) > LONGEST or "\0" in text:
@@ -63,9 +71,8 @@ def filters(request: PageRequest) -> dict[str, str]:
 
 
 def _wanted(chosen: dict[str, str]) -> Wanted:
-    status = BY_NAME[chosen["status"]].code if "status" in chosen else None
     return Wanted(
-        status=status,
+        status_event=chosen.get("status"),
         campaign=chosen.get("campaign"),
         own_id=chosen.get("x-own-id"),
         own_guid=chosen.get("x-own-guid"),

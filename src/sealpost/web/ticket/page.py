@@ -10,9 +10,8 @@ from typing import Any
 from litestar import Response
 
 from sealpost.domain.ids import is_ticket_token
-from sealpost.domain.ticket import REACHED
 from sealpost.usecases.reads.session import Session
-from sealpost.usecases.reads.ticket import StatusLine, TicketView, ticket
+from sealpost.usecases.reads.ticket import TicketView, ticket
 from sealpost.usecases.reads.viewer import of_person
 from sealpost.usecases.service import Service
 from sealpost.web.pages import PageRequest, answer, chosen_language, page, render
@@ -62,27 +61,8 @@ def show(
 
 
 def told(view: TicketView) -> dict[str, Any]:
-    """What the page says of a ticket, and whose word each of it is (`text.sources`)."""
-    return {"ticket": view, "current": current_status(view), "said_by": said_by, "reached_by": reached_by(view)}
-
-
-def current_status(view: TicketView) -> StatusLine | None:
-    """The status that stands above the page; a late fact about an announcement does not replace a decision."""
-    for line in reversed(view.statuses):
-        if view.decision is None or not line.kind.startswith(("announcement_", "reminder_")):
-            return line
-    return None
-
-
-def said_by(line: StatusLine) -> str:
-    """Whose word a status is."""
-    return line.source
-
-
-def reached_by(view: TicketView) -> str:
-    """Whose word the time is at which a server took the announcement."""
-    first = (line for line in view.statuses if line.kind in REACHED and line.at == view.reached_at)
-    return next(map(said_by, first), "")
+    """What the page says of a ticket."""
+    return {"ticket": view}
 
 
 def no_ticket(request: PageRequest, service: Service, person: Session) -> Response[str]:
