@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 from alembic import command
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from sealpost.domain.canonical import canonical
+from sealpost.domain.statement import read_statement
+from sealpost.domain.status import status_of
+from sealpost.domain.ticket import DECISIONS
 from sealpost.store.embedded import EmbeddedServer
 from sealpost.store.migrate import _config, is_current, migrate
 from sealpost.store.pool import connector
 from tests.conftest import with_database
+from tests.records import CASES, SUITES, record
 
 AT = datetime(2026, 11, 1, 9, tzinfo=UTC)
 OLD = """
@@ -60,4 +66,35 @@ async def test_from_the_first_release_with_data(server: EmbeddedServer) -> None:
     assert await old.fetchval("select count(*) from records where seal is null") == 1
     await old.close()
     await admin.execute("drop database first_release with (force)")
+    await admin.close()
+
+
+async def test_what_a_status_comes_from_is_told_by_the_records(server: EmbeddedServer) -> None:
+    """For tickets of before, and for those that a process of the version before goes on writing."""
+    admin = await asyncpg.connect(server.dsn)
+    await admin.execute("create database before_status_event")
+    dsn = with_database(server.dsn, "before_status_event")
+    await upgrade_to(dsn, "0001")
+    old = await asyncpg.connect(dsn)
+    for statement in OLD.split(";\n"):
+        await old.execute(statement, AT)
+    await upgrade_to(dsn, "0008")
+    ticket = await old.fetchval("select id from tickets")
+    cases = [case for case in CASES if case.kind != "submitted"]
+    for seq, case in enumerate(cases, 2):
+        await old.execute("delete from records where kind = any($1)", [*DECISIONS])
+        octets = canonical(record(case, SUITES[seq % 2]))
+        await old.execute(
+            "insert into records (ticket_id, seq, kind, evidence_id, at, octets, sha256, salt) values ($1, $2, $3, $4, $5, $6, '', '')",
+            ticket, seq, case.kind, uuid4(), AT, octets,
+        )  # fmt: skip
+        status = status_of(case.kind).code
+        await old.execute("update tickets set status = 0")
+        await old.execute("update tickets set status = $1", status)
+        if seq == 2:
+            await migrate(connector(dsn))
+        wanted = read_statement(record(case, "2026-2")).event
+        assert await old.fetchval("select status_event from tickets") == wanted, case
+    await old.close()
+    await admin.execute("drop database before_status_event with (force)")
     await admin.close()

@@ -178,7 +178,7 @@ async def test_a_live_one_bears_no_test_mark_and_an_open_one_says_so(tmp_path: P
     ("kind", "reasons", "sentence"),
     [
         ("refused", [("refused-by-recipient", "not mine")], "The recipient’s reason, literally: not mine"),
-        ("expired", [("term-over", "")], "It was neither accepted nor refused within the term"),
+        ("expired", [("term-over", "")], "It was neither accepted nor refused within the collection period"),
         ("withdrawn", [("withdrawn-by-sender", "")], "The sender withdrew it on"),
     ],
 )
