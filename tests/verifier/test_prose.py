@@ -18,6 +18,7 @@ from sealpost.cli import verify as command
 from sealpost.seal.certificate import again, making, view
 from sealpost.seal.certificate.again import set_again
 from sealpost.seal.certificate.pades import sealed
+from sealpost.text.statuses import STATUS_TEXTS
 from sealpost.verifier.report import Report
 from sealpost.verifier.tables import LANGUAGES, WORDS
 from sealpost.verifier.trust import Trust
