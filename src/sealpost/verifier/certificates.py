@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.x509 import verification
 from cryptography.x509.oid import NameOID
 
+from sealpost.verifier.paths import is_searchable
 from sealpost.verifier.report import Said
 from sealpost.verifier.tables import RULES
 
@@ -134,6 +135,8 @@ class Certificates:
 
 
 def _signatory(check: str, chain: list[x509.Certificate]) -> Signatory:
+    if not is_searchable(chain):
+        raise Said(f"{check}.malformed", reason="more certificates than a seal may have")
     leaf = chain[0]
     key = leaf.public_key()
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sealpost.verifier.case import Case, Sealer
 from sealpost.verifier.certificates import Signatory, shown
 from sealpost.verifier.der import SEAL, NotDer, octets_of, require_der
+from sealpost.verifier.paths import is_searchable
 from sealpost.verifier.report import Said
 from sealpost.verifier.seals import certificates_of
 from sealpost.verifier.tables import RULES, covers
@@ -128,6 +129,7 @@ def _signatory(case: Case, check_id: str, signed: Any, signer: Any) -> Signatory
     carried = [octets_of(one.chosen) for one in signed["certificates"]]
     sid = signer["sid"].chosen
     loaded = [x509.load_der_x509_certificate(one) for one in carried]
+    _require(is_searchable(loaded), check_id, "more certificates than a seal may have")
     issuer: bytes = octets_of(sid["issuer"])
     number: int = sid["serial_number"].native
     at = [i for i, one in enumerate(loaded) if one.serial_number == number and one.issuer.public_bytes() == issuer]

@@ -50,7 +50,7 @@ def _check_list(case: Case) -> None:
     if MANIFEST not in case.members:
         raise Said("container.manifest", reason="missing")
     listed = _listed(case.members.read(MANIFEST))
-    here = [name for name in case.members.names if name != "mimetype" and not name.startswith("META-INF/")]
+    here = dict.fromkeys(name for name in case.members.names if name != "mimetype" and not name.startswith("META-INF/"))
     for name in here:
         if name not in listed:
             case.findings.say("container.unlisted", name)

@@ -116,6 +116,7 @@ class Findings:
     claims: list[Claim] = field(default_factory=list[Claim])
     heads: list[Remark] = field(default_factory=list[Remark])
     remarks: list[Remark] = field(default_factory=list[Remark])
+    _known: set[str] = field(default_factory=set[str])
 
     def say(self, code: str, about: str = "", /, **values: Any) -> None:
         """Adds the claim of a code; its verdict stands in the table."""
@@ -132,9 +133,10 @@ class Findings:
 
     def remark(self, code: str, **values: Any) -> None:
         """Adds a remark, once."""
-        made = Remark(code, values)
-        if made not in self.remarks:
-            self.remarks.append(made)
+        key = f"{code} {sorted(values.items())}"
+        if key not in self._known:
+            self._known.add(key)
+            self.remarks.append(Remark(code, values))
 
     @contextmanager
     def about(self, check: str, about: str = "", /, **values: Any) -> Generator[None]:

@@ -14,7 +14,7 @@ from sealpost.verifier.case import Case, Record
 from sealpost.verifier.certificates import Certificates, shown
 from sealpost.verifier.der import octets_of
 from sealpost.verifier.report import Findings, Said
-from sealpost.verifier.tables import ORDER, RULES
+from sealpost.verifier.tables import LIMITS, ORDER, RULES
 from sealpost.verifier.timestamps import BadToken, StampedTime, check_token
 from sealpost.verifier.trust import Trust
 
@@ -49,6 +49,8 @@ def _check_checkpoint(case: Case, name: str) -> None:
             raise Said("time.missing", about=name)
         octets = case.members.read(name)
         while (token_name := _token_name(name, number)) in case.members:
+            if number > LIMITS["renewals"]:  # each is over all before it
+                raise Said("time.token", about=token_name, reason="more time stamps than a checkpoint may have")
             token = case.members.read(token_name)
             found = stamped(findings, case.trust, token, octets)
             if last is not None and found.at < last.at:

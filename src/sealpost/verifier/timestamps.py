@@ -22,6 +22,7 @@ from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from sealpost.verifier.der import STAMP, NotDer, extent_of, octets_of, require_der
+from sealpost.verifier.paths import is_searchable
 
 # asn1crypto has no types: read through Any.
 _cms: Any = cms
@@ -99,6 +100,7 @@ def check_token(
         info: Any = _tsp.TSTInfo.load(content, strict=True)
         at = _said(info, octets, nonce, policy)
         certificates = [_loaded(one.chosen) for one in signed["certificates"]]
+        _require(is_searchable(certificates), "more certificates than a seal may have")
         certificate = _verified_signer(signed, content, certificates)
         _require_time_stamping(certificate, at)
         anchor = _anchor(certificate, certificates, roots, at) if roots else None

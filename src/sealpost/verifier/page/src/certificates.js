@@ -6,9 +6,9 @@ import { Said } from "./report.js";
 import {
   Certificate, OIDS, SIGNATURES, basicConstraintsOf, isForHost, isSameName, keyUsageOf, purposesOf,
 } from "./x509.js";
-import { RULES } from "./tables.js";
+import { LIMITS, RULES } from "./tables.js";
 import { algorithmOf } from "./der.js";
-import { equal } from "./octets.js";
+import { equal, hex } from "./octets.js";
 import { shown } from "./case.js";
 
 const DEPTH = 8;
@@ -93,8 +93,16 @@ export class Certificates {
   }
 }
 
+/** Whether all paths through these certificates can be tried: few, and no name more than twice, for cross-signed ones. */
+export function isSearchable(certificates) {
+  const counts = new Map();
+  for (const { subject } of certificates) counts.set(hex(subject.der), (counts.get(hex(subject.der)) ?? 0) + 1);
+  return certificates.length <= LIMITS.certificates && Math.max(0, ...counts.values()) <= LIMITS.certificatesOfOneName;
+}
+
 async function signatoryOf(check, chain) {
   const [leaf] = chain;
+  if (!isSearchable(chain)) throw new Said(`${check}.malformed`, { reason: "more certificates than a seal may have" });
   const key = leaf.key;
   if (key.kind !== "EC" || key.curve !== "P-256") throw new Said(`${check}.key`);
   await key.check();

@@ -5,7 +5,7 @@ import { Malformed, Said } from "./report.js";
 import { RULES, covers } from "./tables.js";
 import { Value, algorithmOf, requireDer, same } from "./der.js";
 import { Certificate, isSameName, isSignedInDer } from "./x509.js";
-import { certificatesOf } from "./certificates.js";
+import { certificatesOf, isSearchable } from "./certificates.js";
 import { equal, isSorted, sha256 } from "./octets.js";
 import { identifierOf, isNamedBy, isOf, signedOctets, signerOf } from "./timestamps.js";
 import { shown } from "./case.js";
@@ -104,6 +104,7 @@ function attributesOf(refuse, value, allowed) {
 async function signatoryOf(found, refuse, signed) {
   refuse.malformed(signed.certificates.every((one) => one.tag === 0x30), "another kind of certificate");
   const loaded = signed.certificates.map((one) => new Certificate(one.whole));
+  refuse.malformed(isSearchable(loaded), "more certificates than a seal may have");
   const named = loaded.filter((one) => isNamedBy(signed.signer.sid, one));
   refuse.malformed(named.length === 1, "the signer's certificate is not there exactly once");
   const [chain, rest] = [named, new Set(loaded)];

@@ -38,7 +38,8 @@ async function checkList(found) {
     if (!listed.has(name)) findings.say("container.unlisted", name);
     else if (!(await isAsListed(members, name, listed.get(name)))) findings.say("container.digest", name);
   }
-  for (const name of listed.keys()) if (!here.includes(name)) findings.say("container.absent", name);
+  const known = new Set(here);
+  for (const name of listed.keys()) if (!known.has(name)) findings.say("container.absent", name);
 }
 
 async function isAsListed(members, name, digest) {

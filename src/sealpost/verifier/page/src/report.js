@@ -40,6 +40,7 @@ export class Findings {
   claims = [];
   heads = [];
   remarks = [];
+  #known = new Set();
 
   /** Adds the claim of a code; its verdict stands in the table. */
   say(code, about = "", values = {}) {
@@ -56,8 +57,9 @@ export class Findings {
 
   /** Adds a remark, once. */
   remark(code, values = {}) {
-    const same = (one) => one.why === code && JSON.stringify(one.values) === JSON.stringify(values);
-    if (!this.remarks.some(same)) this.remarks.push({ why: code, values });
+    const key = `${code} ${JSON.stringify(values)}`;
+    if (!this.#known.has(key)) this.remarks.push({ why: code, values });
+    this.#known.add(key);
   }
 
   /** Runs one check about one member: `Said` ends it with its code, any other exception with a FAIL. */

@@ -2,7 +2,7 @@
 import { Said } from "./report.js";
 import { BadToken, checkToken } from "./timestamps.js";
 import { Certificates } from "./certificates.js";
-import { RULES, isOf } from "./tables.js";
+import { LIMITS, RULES, isOf } from "./tables.js";
 import { imprinted } from "./seals.js";
 import { joined } from "./octets.js";
 import { shown } from "./case.js";
@@ -34,6 +34,9 @@ function checkCheckpoint(found, name) {
     let last = null;
     for (let number = 1; members.has(tokenNameOf(name, number)); number += 1) {
       const tokenName = tokenNameOf(name, number);
+      if (number > LIMITS.renewals) {
+        throw new Said("time.token", { about: tokenName, reason: "more time stamps than a checkpoint may have" });
+      }
       const token = await members.read(tokenName);
       const time = await stamped(found.findings, found.trust, token, octets);
       if (last !== null && time.at < last.at) {

@@ -3,7 +3,7 @@ import { Malformed, isFault, require } from "./report.js";
 import { Certificate, OIDS, isSignedInDer, keyUsageOf, purposesOf } from "./x509.js";
 import { STAMP, Value, algorithmOf, requireDer } from "./der.js";
 import { digest, equal, isSorted, joined } from "./octets.js";
-import { isStampIssuer, pathOf } from "./certificates.js";
+import { isSearchable, isStampIssuer, pathOf } from "./certificates.js";
 
 const SIGNED_DATA = "1.2.840.113549.1.7.2";
 const TST_INFO = "1.2.840.113549.1.9.16.1.4";
@@ -47,6 +47,7 @@ async function checked(token, octets, roots) {
   require(info.hash === "SHA-256" || info.hash === "SHA-512", "an imprint that is neither SHA-256 nor SHA-512");
   require(equal(info.imprint, await digest(info.hash, octets)), "the token is over other octets");
   const certificates = signed.certificates.map(loaded);
+  require(isSearchable(certificates), "more certificates than a seal may have");
   const certificate = await verifiedSigner(signed, certificates);
   requireTimeStamping(certificate, info.at);
   if (roots !== null) {
