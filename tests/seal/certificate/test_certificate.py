@@ -271,6 +271,7 @@ HOSTILE = [
     "S" * 500,
     "中文😀",
     "\u0e3f\u0484 d\u00e9cembre",  # each has a glyph, together they have none
+    "soft\u00adhyphen \u115ffiller \u3164 \u180e \U000e0041tag \u2066isolated\u2069",
     '","test":true,"x":"',
 ]
 
@@ -291,6 +292,8 @@ async def test_hostile_text_is_only_text(alices: Office, tmp_path: Path, text: s
     assert embedded(octets) == files(records)
     said = text_of(octets, tmp_path)
     assert "\u202e" not in said
+    hidden = [one for one in text if ord(one) in {0xAD, 0x115F, 0x3164, 0x180E, 0xE0041, 0x2066, 0x202E}]
+    assert [one for one in hidden if one in said or f"\u27e8U+{ord(one):04X}\u27e9" not in said] == []
     if text.isascii() and text.isprintable():
         assert said.replace(" ", "").count(text.replace(" ", "")) >= 5
 

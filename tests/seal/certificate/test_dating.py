@@ -91,6 +91,7 @@ def test_the_certificate_shows_both(world: World, tmp_path: Path, language: str)
     assert said.count(shown(words.NOT_DATED, language)) >= 1
     assert shown(words.NOT_DATED_THEN, language) in said
     assert shown(words.TIMES, language) in said
+    assert shown(words.ONLY_CLAIMED, language) not in said, "what it speaks of is proven"
     assert re.search("[0-9a-f]{64}", said.partition(shown(words.TRUST, language))[2])
 
 
@@ -105,3 +106,4 @@ def test_the_services_own_authority_proves_nothing(tmp_path: Path, authority: di
     (tmp_path / "a.pdf").write_bytes(pdf)
     said = " ".join(run("pdftotext", "-raw", tmp_path / "a.pdf", "-").split())
     assert said.count(words.DATED_BY_ITSELF) >= len(found.records)
+    assert said.count(words.ONLY_CLAIMED) == 4, "submitted, reached, known, decided"

@@ -124,7 +124,7 @@ def _facts(story: Story, dated: Mapping[int, Dating], reader: Reader, verify_url
         "parties": view.parties(story, reader),
         "parts": view.parts(story, reader),
         "events": [view.event(one, dated[one.seq], reader) for one in story.told],
-        "proven": view.proven(story, reader),
+        "proven": view.proven(story, dated, reader),
         "not_proven": view.not_proven(story, dated, reader),
         "checking": [
             reader.text(one) for one in (words.CHECK_RECORDS, words.CHECK_SEAL, words.CHECK_LETTERS, words.CHECK_FILE)

@@ -26,7 +26,7 @@ from sealpost.text.statements import automation_note, explanations, literal_labe
 from sealpost.text.statuses import event_text
 
 LATE = timedelta(minutes=1)  # an event that was recorded later than this is said to be
-LINE = 48  # characters of the typewriter face that fit beside the times
+LINE = 46  # characters of the typewriter face that fit beside the times
 LONG = 1_000  # characters of a literal line that may go over a page's end; shorter ones stay together
 _PROVES_DECISION = {
     "accepted": words.PROVES_ACCEPTED,
@@ -289,19 +289,23 @@ def _literal(told: Told, reader: Reader) -> str:
     return "\n".join(reader.shown(line, LINE) for line in said.split("\n"))
 
 
-def proven(story: Story, reader: Reader) -> list[str]:
-    """What the records show, in whole sentences."""
+def proven(story: Story, dated: Mapping[int, Dating], reader: Reader) -> list[str]:
+    """What the records show, in whole sentences; a time that is only claimed is said to be."""
     recipient = story.first.members["RecipientDetails"][0]["Identifier"]["value"]
     reached, knew, end = story.reached, story.earliest("announcement_opened"), story.earliest(*DECISIONS)
-    found = [reader.text(words.PROVES_CONTENT, time=reader.moment(story.first.at))]
+
+    def said(text: str, told: Told, **values: str) -> str:
+        sentence = reader.text(text, time=reader.moment(told.at), **values)
+        return sentence if dated[told.seq].proves else f"{sentence} {reader.text(words.ONLY_CLAIMED)}"
+
+    found = [said(words.PROVES_CONTENT, story.first)]
     if reached:
-        at, server = reader.moment(reached.at), reached.smtp.get("host", "")
         took = words.PROVES_RELAYED if reached.source == RELAY else words.PROVES_REACHED
-        found.append(reader.text(took, server=server, recipient=recipient, time=at))
+        found.append(said(took, reached, server=reached.smtp.get("host", ""), recipient=recipient))
     if knew:
-        found.append(reader.text(words.PROVES_KNEW, recipient=recipient, time=reader.moment(knew.at)))
+        found.append(said(words.PROVES_KNEW, knew, recipient=recipient))
     if end:
-        found.append(reader.text(_PROVES_DECISION[end.kind], recipient=recipient, time=reader.moment(end.at)))
+        found.append(said(_PROVES_DECISION[end.kind], end, recipient=recipient))
     found.append(reader.text(words.PROVES_RECORDS, count=str(len(story.told))))
     if any(one.place for one in story.told):
         found.append(reader.text(words.PROVES_LOG))

@@ -93,6 +93,7 @@ PROVES_ACCEPTED = marked("Somebody with the link that was sent to %(recipient)s 
 PROVES_REFUSED = marked("Somebody with the link that was sent to %(recipient)s refused the message on %(time)s.")
 PROVES_EXPIRED = marked("It was neither accepted nor refused within the collection period, which ended on %(time)s.")
 PROVES_WITHDRAWN = marked("The sender withdrew it on %(time)s, before a decision.")
+ONLY_CLAIMED = marked("This time is claimed, not proven.")
 PROVES_RECORDS = marked(
     "No record was changed after it was sealed, and none before the last is missing (records: %(count)s)."
 )
