@@ -15,7 +15,7 @@ import pytest
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from sealpost.cli import verify as command
-from sealpost.seal.certificate import again, making, view
+from sealpost.seal.certificate import again, making, pades, view
 from sealpost.seal.certificate.again import set_again
 from sealpost.seal.certificate.pades import sealed
 from sealpost.text.statuses import STATUS_TEXTS
@@ -107,6 +107,21 @@ def cover_it_with_another_page(world: World, right: Plan) -> bytes:
     return asyncio.run(sealed(made.getvalue(), world.pdf_seal, _stamper(world, at), at))
 
 
+def turn_a_page_in_the_seals_own_update(world: World, right: Plan) -> bytes:
+    """One update, as ours has one, that holds more than the seal."""
+
+    class Turning(pades._Writer):
+        def __init__(self, pdf: io.BytesIO) -> None:
+            super().__init__(pdf)
+            opened: Any = self
+            page = opened.root["/Pages"]["/Kids"][0]
+            page["/Rotate"] = type(page["/StructParents"])(180)
+            opened.update_container(page)
+
+    with patch.object(pades, "_Writer", Turning):
+        return certificate_of(world, right)
+
+
 FORGED: dict[str, Forge] = {
     one.__name__: one
     for one in (
@@ -116,6 +131,7 @@ FORGED: dict[str, Forge] = {
         name_another_trust_folder,
         leave_out_a_time_token,
         cover_it_with_another_page,
+        turn_a_page_in_the_seals_own_update,
     )
 }
 
