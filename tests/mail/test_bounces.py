@@ -243,7 +243,7 @@ def test_diagnostics_are_bounded_and_harmless() -> None:
     said = b"Diagnostic-Code: smtp; 550 5.1.1 a\0b\x1b[31m \xe2\x80\xaeevil \xff\r\n and " + b"x" * 3000 + b"\r\n"
     read = read_returned(dsn(FAILED + said), BOB)
     assert read.kind == "failed"
-    assert len(read.diagnostic) <= 1000
+    assert len(read.diagnostic) <= 4000
     assert read.diagnostic.isprintable() or "\ufffd" in read.diagnostic
     assert read.diagnostic.startswith("550 5.1.1 a b [31m  evil \ufffd and xxx")
 
@@ -299,7 +299,7 @@ def test_damaged_mails_are_read(name: str, data: st.DataObject) -> None:
         end = data.draw(st.integers(begin, min(len(octets), begin + 200)))
         octets[begin:end] = data.draw(st.binary(max_size=20) | st.just(bytes(octets[begin:end]) * 2))
     read = read_returned(bytes(octets), BOB)
-    assert read.diagnostic == incoming.clean(read.diagnostic, 1000)
+    assert read.diagnostic == incoming.clean(read.diagnostic, 4000)
     assert not set(read.text) & set(map(chr, [*range(9), *range(11, 32), 127]))
 
 
@@ -311,3 +311,18 @@ def test_damaged_mails_are_read(name: str, data: st.DataObject) -> None:
 )
 def test_any_fields_are_read(line: bytes, rest: bytes) -> None:
     assert isinstance(read_returned(dsn(line + b"\r\n" + rest), BOB), ReturnedMail)
+
+
+def test_a_reply_of_several_lines_in_a_bounces_text_is_told_whole() -> None:
+    said = b"""Remote host said: 550-5.7.26 This mail has been blocked because the sender is unauthenticated.\r
+550-5.7.26 Gmail requires all senders to authenticate\r
+550 with either SPF or DKIM. - gsmtp\r
+550 5.1.1 is of another story"""
+    octets = (CORPUS / "qmail-remote-refusal.eml").read_bytes()
+    read = read_returned(octets.replace(b"Remote host said: 552 5.2.2 Over quota", said), "bob@example.com")
+    assert read.status == "5.7.26"
+    assert read.reason == "policy"
+    assert read.diagnostic == (
+        "Remote host said: 550-5.7.26 This mail has been blocked because the sender is unauthenticated. "
+        "550-5.7.26 Gmail requires all senders to authenticate 550 with either SPF or DKIM. - gsmtp"
+    )

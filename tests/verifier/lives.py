@@ -526,13 +526,13 @@ SPOKEN: dict[str, dict[str, Any]] = {
     "announcement_accepted": {"smtp": {"by": "relay"}},
     "announcement_failed": {"bounce": bounce("announcement", "failed", "5.1.1")},
     "announcement_delivered": {"bounce": bounce("announcement")},
-    "announcement_opened": {},
+    "announcement_opened": {"web": {"automation": ["scanner-agent"]}},
     "accepted": {},
     "content_offered": {"smtp": {"by": "relay"}},
     "content_delivered": {"smtp": {"by": "relay"}},
     "content_failed": {"bounce": bounce("content", "failed", "5.1.1")},
 }
-"""Records that are the word of a relay or of a returned mail: kind → extension."""
+"""Records that are the word of a relay or of a returned mail, or look like a program's act: kind → extension."""
 
 
 def spoken(world: World, said: dict[str, dict[str, Any]]) -> bytes:

@@ -75,7 +75,7 @@ def test_the_time_line_says_whose_word_it_is(world: World, tmp_path: Path, capsy
         ("NotificationForAcceptance", "relay"),
         ("NotificationForAcceptanceFailure", "bounce"),
         ("NotificationDelivered", "bounce"),
-        ("NotificationAccessTracking", ""),
+        ("NotificationAccessTracking", "program"),
         ("ConsignmentAcceptance", ""),
         ("content_offered", ""),
         ("RelayToNonERDS", "relay"),

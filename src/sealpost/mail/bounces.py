@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -43,7 +44,8 @@ _ENHANCED = re.compile(r"(?<![0-9.])([45]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
 # A full mailbox (RFC 3463, X.2.2) as servers write it without a code: local deliveries of qmail; GNU Mailutils (manual,
 # "Mailbox Quotas") and Dovecot; Exchange and Gromox.
 _FULL = re.compile(r"over quota|quota exceeded|mailbox (?:is )?full", re.IGNORECASE)
-_MESSAGE_IDS, _DIAGNOSTIC = 50, 1000
+_CONTINUED = re.compile(r"(?<![0-9.])([45][0-9]{2})-")
+_MESSAGE_IDS, _DIAGNOSTIC = 50, 4000
 _ODD_OCTETS, _ODD_LINES, _ODD_LINE = 32 * 1024, 800, 160
 
 # Its detectors log what they meet, with a traceback: hostile text has no place in our log.
@@ -58,7 +60,7 @@ class ReturnedMail:
         kind: what it is; ``unclear`` if nothing can be told.
         action: as the report has it, or empty.
         status: the enhanced code (RFC 3463), or empty.
-        diagnostic: what the server said, literally but for controls; at most 1,000 characters.
+        diagnostic: what the server said, literally but for controls; at most 4,000 characters.
         reason: the class of a failure or a delay (evidence 1, ``class``).
         remote_mta: the server that said so, as the report names it, or empty.
         reporting_mta: the server that tells us, or empty.
@@ -162,13 +164,27 @@ def _odd(message: Incoming, octets: bytes, rcpt_to: str, told: dict[str, Any]) -
 
 
 def _words_of_the_server(message: Incoming, digit: str) -> tuple[str, str]:
-    """The line of a bounce's text that holds the server's reply, and the enhanced code in it."""
-    for line in incoming.text_of(message).splitlines()[:400]:
-        found = _ENHANCED.search(line[:_DIAGNOSTIC])
-        if found or _CODE.search(line[:_DIAGNOSTIC]):
-            status = found[1] if found and found[1][0] == digit else ""
-            return clean(line, _DIAGNOSTIC), status
+    """The server's whole reply as it stands in a bounce's text, its lines one after the other, and the enhanced code in it."""
+    lines = [line[:_DIAGNOSTIC] for line in incoming.text_of(message).splitlines()[:400]]
+    for number, line in enumerate(lines):
+        if _ENHANCED.search(line) or _CODE.search(line):
+            reply = [line, *_further(line, lines[number + 1 :])]
+            codes = [found[1] for one in reversed(reply) if (found := _ENHANCED.search(one)) and found[1][0] == digit]
+            return clean(" ".join(reply), _DIAGNOSTIC), codes[0] if codes else ""
     return "", ""
+
+
+def _further(first: str, following: Sequence[str]) -> list[str]:
+    """The lines of a reply after its first: all but the last have a hyphen behind the code (RFC 5321, 4.2.1)."""
+    found: list[str] = []
+    begun = _CONTINUED.search(first)
+    for line in following if begun else ():
+        if begun is None or not (more := re.match(rf"\s*{begun[1]}([ -]|$)", line)):
+            break
+        found.append(line.strip())
+        if more[1] != "-":
+            break
+    return found
 
 
 def _reason(status: str, diagnostic: str) -> Reason:

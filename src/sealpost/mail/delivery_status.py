@@ -26,7 +26,7 @@ _STATUS = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
 _XTEXT = re.compile(r"\+([0-9A-F]{2})")
 _UTF8_XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _UNICODE = 0x110000
-_NAME, _DIAGNOSTIC = 300, 1000
+_NAME, _DIAGNOSTIC = 300, 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Report:
     Args:
         action: failed, delayed, delivered, relayed or expanded.
         status: the enhanced code, or empty.
-        diagnostic: the words of the server that said so, literally but for controls; at most 1,000 characters.
+        diagnostic: the words of the server that said so, literally but for controls; at most 4,000 characters.
         remote_mta: that server, or empty.
         reporting_mta: who made this report, or empty.
         arrived_at: when the reporter got the mail, if it says so.

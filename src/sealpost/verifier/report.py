@@ -93,8 +93,8 @@ class Moment:
     Args:
         at: EventTime as the record writes it.
         record: its number.
-        event: its name, then ``.relay`` or ``.bounce`` where it is the word of a relay, or of a mail that came back;
-            ``event.<event>`` is a key of the words.
+        event: its name, then ``.relay`` or ``.bounce`` where it is the word of a relay, or of a mail that came back, or
+            ``.program`` where an act bears signs of one; ``event.<event>`` is a key of the words.
         line: the server's last reply, literally, its lines joined by LF; or empty.
     """
 
@@ -104,7 +104,7 @@ class Moment:
     line: str
 
     def as_json(self) -> dict[str, Any]:
-        """For machines: the event's name alone, and ``by``: ``relay``, ``bounce`` or empty."""
+        """For machines: the event's name alone, and ``by``: ``relay``, ``bounce``, ``program`` or empty."""
         event, _, by = self.event.partition(".")
         return {"at": self.at, "record": self.record, "event": event, "by": by, "line": self.line}
 

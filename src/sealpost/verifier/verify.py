@@ -154,9 +154,16 @@ def _moment(record: Record) -> Moment:
     value, found = record.value or {}, record.extension.get("smtp")
     smtp: dict[str, Any] = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     line = str(smtp.get("final") or smtp.get("finalB64") or "")
-    said = "bounce" if "bounce" in record.extension else "relay" if smtp.get("by") == "relay" else ""
+    said = "bounce" if "bounce" in record.extension else "relay" if smtp.get("by") == "relay" else _sign(record)
     event = f"{record.event}.{said}" if f"event.{record.event}.{said}" in WORDS else record.event
     return Moment(str(value.get("EventTime"))[:40], record.seq, event, line)
+
+
+def _sign(record: Record) -> str:
+    """Whether an act on a page bears signs of a program."""
+    found = record.extension.get("web")
+    signs = cast("dict[str, Any]", found).get("automation") if isinstance(found, dict) else None
+    return "program" if isinstance(signs, list) and signs else ""
 
 
 def _parties(case: Case) -> dict[str, str]:

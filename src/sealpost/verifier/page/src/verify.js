@@ -119,9 +119,15 @@ function momentOf(record) {
   let { smtp } = record.extension;
   smtp = isObject(smtp) ? smtp : {};
   const line = asText(either(either(smtp.final, smtp.finalB64), ""));
-  const said = "bounce" in record.extension ? "bounce" : smtp.by === "relay" ? "relay" : "";
+  const said = "bounce" in record.extension ? "bounce" : smtp.by === "relay" ? "relay" : signOf(record);
   const by = `event.${record.event}.${said}` in WORDS ? said : "";
   return { at: beginning(asText(record.value.EventTime), 40), record: record.seq, event: record.event, by, line };
+}
+
+/** Whether an act on a page bears signs of a program. */
+function signOf(record) {
+  const signs = isObject(record.extension.web) ? record.extension.web.automation : null;
+  return Array.isArray(signs) && signs.length ? "program" : "";
 }
 
 /** Reference, sender and recipient, as the first record has them; empty where none can be read. */
