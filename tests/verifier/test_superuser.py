@@ -30,7 +30,7 @@ import pytest_asyncio
 
 from sealpost import bootstrap
 from sealpost.domain.canonical import canonical, instant
-from sealpost.domain.errors import NotFound, SealpostError, Unavailable
+from sealpost.domain.errors import NoEvidence, NotFound, SealpostError, Unavailable
 from sealpost.domain.ids import uuid7
 from sealpost.seal.jades import seal
 from sealpost.settings import Settings, read_settings
@@ -129,7 +129,7 @@ class Ruled:
         try:
             async with for_sender(self.service, Visible(self.prepared.account), self.prepared.token, "en") as bundle:
                 return b"".join([piece async for piece in bundle.chunks()])
-        except (NotFound, Unavailable, KeyError, ValueError, IndexError):
+        except (NotFound, NoEvidence, Unavailable, KeyError, ValueError, IndexError):
             return None
 
 
@@ -562,7 +562,7 @@ Deed = Callable[[Ruled], Awaitable[None]]
 DEEDS: tuple[Deed, ...] = (
     octets_changed, octets_without_hash, octets_with_a_new_seal, sealed_twice, seal_removed,
     salt_changed, newest_salt_changed, seals_swapped, seals_of_tickets_swapped, places_swapped,
-    deleted, deleted_and_closed_up, newest_deleted, numbers_swapped, tickets_exchanged,
+    deleted, deleted_and_closed_up, newest_deleted, numbers_swapped,
     back_dated, with_a_copied_seal, put_in_between, database_rolled_back, all_rolled_back, all_rolled_back_and_grown,
     forked_from_nothing, forked_by_order_alone, forked_by_dropping_another, forked_from_an_earlier_size,
     note_of_another_checkpoint, token_of_another_checkpoint, all_tokens_exchanged,
@@ -627,6 +627,16 @@ async def test_found(ruled: Ruled, deed: Deed) -> None:
     shown = ", ".join(sorted(outcome.failed))
     print(f"DEED {deed.__name__}: {'new' if outcome.is_new else 'refused'} {shown} | {outcome.stopped}")
     assert outcome.failed, outcome.stopped
+
+
+async def test_the_evidence_of_another_ticket(ruled: Ruled) -> None:
+    """It is right in itself, and about something else: what was kept says so, and accuses nobody of a change."""
+    await tickets_exchanged(ruled)
+    outcome = await verified(ruled)
+    assert not outcome.failed
+    assert {one.why for one in outcome.report.of("earlier")} == {"earlier.other", "earlier.unplaced"}
+    assert outcome.report.exit_code == 2
+    assert outcome.report.parties["recipient"] != "Bob <bob@example.com>"
 
 
 REFUSED: tuple[Deed, ...] = (
