@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.trust import Trust
 from sealpost.verifier.verify import verify
-from tests.verifier.lives import START, Log, Plan, World, bundled, entries, plan
+from tests.verifier.lives import START, Log, Plan, World, bundled, certified, entries, plan
 from tests.verifier.receipts import ACCUSING, HandedIn, handed_in
+
+
+def test_without_a_trust_folder_no_state_is_one_for_the_audit(world: World, tmp_path: Path) -> None:
+    """The same records in a log that somebody else made up, of other sizes."""
+    stranger = World(tmp_path / "keys")
+    made, log, elsewhere = entries(world), Log(world), Log(stranger)
+    octets = bundled(world, plan(world, made, log=log))
+    elsewhere.others(9)
+    what = plan(stranger, made, log=elsewhere)
+    receipt = bundled(world, replace(what, certificate=certified(world, what.records)))
+    log.others(40)
+    log.write(tmp_path / "log", len(log.leaves), START + timedelta(hours=5))
+    report = verify(octets, None, [Receipt("x", receipt)], log=tmp_path / "log")
+    assert [one.why for one in report.of("earlier")] == ["earlier.ok"]
+    assert {one.why for one in report.of("audit")} == {"audit.trust"}
 
 
 @pytest.fixture(scope="module")

@@ -86,6 +86,8 @@ def test_a_folder_out_of_a_bundle_does_not(
     assert (unpacked / "trust" / "roots.pem").read_bytes() == files["roots.pem"]
     for link, target in (("into", unpacked / "trust"), ("around", unpacked)):
         (tmp_path / link).symlink_to(target)
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "outer" / "trust").symlink_to(unpacked / "trust")
     own = put(tmp_path / "own", files)
     (unpacked / "elsewhere").symlink_to(own)
     put(unpacked / "content" / "my own trust folder", files)
@@ -100,6 +102,7 @@ def test_a_folder_out_of_a_bundle_does_not(
         unpacked,
         unpacked / "trust" / "revoked" / "..",
         tmp_path / "into",
+        tmp_path / "outer",
         tmp_path / "around" / "trust",
         tmp_path / "around",
         unpacked / "elsewhere",
