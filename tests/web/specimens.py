@@ -217,7 +217,7 @@ def _pickup(language: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 def _sender() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for wrong in (False, True):
-        context = {"back": "/dashboard/", "email": HOSTILE if wrong else "", "wrong": wrong}
+        context = {"back": "/dashboard/", "email": HOSTILE if wrong else "", "wrong": wrong, "ended": not wrong}
         yield f"sign in{', wrong' if wrong else ''}", "signin/signin.html", context
     for problem in ("", "short", "again", "name", "password"):
         context = {"invitation": INVITATION, "problem": problem, "name": HOSTILE, "shortest": 12}

@@ -112,7 +112,7 @@ async def test_accepting_by_keyboard_without_scripts(quiet_site: Site, chromium:
     mail = await mailed(quiet_site)
     async with watched(chromium, quiet_site, java_script_enabled=False, **PHONE) as page:
         await page.goto(mail.link)
-        await seen(page, 200, "Recorded e-mail for you")
+        await seen(page, 200, "Recorded e\u2011mail for you")
         assert page.url == f"{quiet_site.base_url}/pickup/{mail.token}", "no secret in the address"
         await tab_to(page, "#accept")
         await page.keyboard.press("Space")
@@ -158,7 +158,7 @@ async def test_continuing_without_a_choice_is_explained(quiet_site: Site, chromi
     async with watched(chromium, quiet_site, **PHONE) as page:
         await page.goto(mail.link)
         await press(page, "main button")
-        await seen(page, 400, "Recorded e-mail for you")
+        await seen(page, 400, "Recorded e\u2011mail for you")
         assert await page.locator("[role=alert]").evaluate("e => e === document.activeElement")
         await page.click("[role=alert] a")
         assert await page.locator("#accept").evaluate("e => e === document.activeElement && !e.checked")

@@ -178,3 +178,17 @@ async def test_an_invitation_that_is_over_names_its_end(world: World, site: http
     world.clock.real_at += timedelta(days=200)
     await forget(world.service)
     assert (await site.get(path)).status_code == 404
+
+
+async def test_a_session_that_has_ended_says_so_and_one_that_never_was_does_not(
+    world: World, site: httpx2.AsyncClient
+) -> None:
+    said = "Your session has ended."
+    assert said not in (await site.get("/signin?lang=en")).text
+    await site.post("/signin", data={"email": "alice@example.org", "password": PASSWORD})
+    assert (await site.get("/signin?lang=en")).status_code == 303
+    world.clock.real_at += timedelta(days=90)
+    assert (await site.get("/dashboard/")).status_code == 302
+    assert said in (await site.get("/signin?lang=en")).text
+    await site.post("/signout")
+    assert said not in (await site.get("/signin?lang=en")).text

@@ -47,7 +47,10 @@ async def sign_in_page(request: PageRequest, service: Serving) -> Response[Any]:
     back = way_back(request.query_params.get("next", ""))
     if await signed_in(request, service):
         return redirect(service.face, back)
-    return page(request, service.face, "signin/signin.html", chosen_language(request), back=back, email="", wrong=False)
+    # Whoever signed out holds no cookie; one that opens nothing is of a session that has ended.
+    context: dict[str, Any] = {"back": back, "email": "", "wrong": False}
+    context["ended"] = is_secret(sent(request, service.face, SESSION))
+    return page(request, service.face, "signin/signin.html", chosen_language(request), **context)
 
 
 @post("/signin")
@@ -58,7 +61,7 @@ async def sign_in_form(request: PageRequest, service: Serving) -> Response[Any]:
     client = request.client.host if request.client else ""
     secret = await sign_in(service, email, form.get("password", ""), client)
     if secret is None:
-        context: dict[str, Any] = {"back": back, "email": email, "wrong": True}
+        context: dict[str, Any] = {"back": back, "email": email, "wrong": True, "ended": False}
         return page(request, service.face, "signin/signin.html", chosen_language(request), status=401, **context)
     return entered(service, secret, back)
 
