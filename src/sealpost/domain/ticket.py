@@ -61,7 +61,7 @@ class AlreadyDecided(Conflict):
 
 
 class TermOver(Conflict):
-    """The collection term has ended, though no job may have said so yet."""
+    """The collection period has ended, though no job may have said so yet."""
 
 
 def apply(state: TicketState, kind: str, at: datetime, event: str = "") -> TicketState:
@@ -97,9 +97,9 @@ def _decide(state: TicketState, decision: Decision, at: datetime, event: str) ->
         raise AlreadyDecided(state.decision)
     over = at >= state.expire_at
     if over and decision != "expired":
-        raise TermOver("the collection term is over")
+        raise TermOver("the collection period is over")
     if not over and decision == "expired":
-        raise Conflict("the collection term is not over")
+        raise Conflict("the collection period is not over")
     known = at if decision in KNOWN else None
     return replace(
         state,

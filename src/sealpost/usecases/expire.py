@@ -19,7 +19,7 @@ async def expire(service: Service, ticket_id: UUID) -> None:
         if ticket.state.decision or now < ticket.state.expire_at:
             return
         account = await people.account(connection, ticket.account_id)
-        reasons = [("term-over", "the collection term ended without a decision")]
+        reasons = [("term-over", "the collection period ended without a decision")]
         if account["suspended_at"] is not None and account["suspended_at"] < ticket.state.expire_at:
             # It is no fault of the recipient's, and whoever reads the evidence must know.
             reasons.append(("account-suspended", "the account was suspended; its links did not work"))

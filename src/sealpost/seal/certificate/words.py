@@ -43,7 +43,7 @@ SUBMITTED, REACHED, REACHED_RELAY, KNEW = (
     marked("Submitted"),
     marked("Reached the recipient’s mail server"),
     marked("Accepted by a relay server"),
-    marked("First sign that the recipient knew"),
+    marked("First sign of a person on the page"),
 )
 END, STILL_OPEN, NOT_REACHED, NO_SIGN = (
     marked("Outcome"),
