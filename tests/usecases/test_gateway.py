@@ -21,6 +21,7 @@ from sealpost.usecases.gateway import MAY_NOT, Credential, Gateway
 from sealpost.usecases.submit_message import SubmitMessage
 from sealpost.usecases.suspend import suspend
 from tests.handing import HOST, WEAK_PEM, WEAK_RECORD, Handing, key
+from tests.mail.signing import rsa
 from tests.site import Site
 from tests.world import World
 
@@ -575,7 +576,7 @@ async def test_a_signed_mail_may_come_in_parts(handing: Handing) -> None:
     "record",
     [
         "", "v=DKIM1; p=", "v=DKIM2; {}", "{}; t=y", "{}; s=tlsrpt", "{}; h=sha1", "{}; k=rsa", "v=DKIM1; k=ed25519; p=AAAA", "v=DKIM1; p=!!!!", "p=" + "A" * 3000,
-        "x" * 5000, "v=DKIM1; k=rsa; p=MIG", "\x00", "é",
+        "x" * 5000, "v=DKIM1; k=rsa; p=MIG", "\x00", "é", rsa(2**8191 + 1, 65537), rsa(2**2047 + 1, 2**2040 + 1), rsa(2**23000 + 1, 2**300 + 1),
     ],
 )  # fmt: skip
 async def test_keys_that_do_not_count(quiet: Handing, record: str) -> None:

@@ -8,30 +8,20 @@ a reader sees or who gets it is signed. What costs more than one step for each o
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
-from collections.abc import Mapping
 from typing import Any
 
 import dkim
 
+from sealpost.mail.dkim_keys import KEY_BITS, SELECTOR, Tags, is_usable, read_key, read_tags
+from sealpost.mail.dkim_verifier import FORMS, QUIET, canonical
 from sealpost.mail.dns import Dns
 from sealpost.mail.mime_fields import Refused
 from sealpost.mail.mime_strict import Fields, read_head
 
 MOST = 5
-LONGEST = 4096
-KEY_BITS = 1024
 MUST = frozenset({"from", "to", "date", "message-id"})
 IF_THERE = MUST | {"cc", "subject", "mime-version", "content-type", "content-transfer-encoding", "reply-to", "sender"}
-FORMS = {"simple": False, "relaxed": True}
-TAG = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-SELECTOR = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]*)(?:\.[A-Za-z0-9_-]+)*")
 NONE = Refused("550 5.7.20", "Without credentials the mail must be signed with DKIM by the domain of From")
-_QUIET = logging.getLogger("sealpost.mail.signature.dkimpy")
-_QUIET.addFilter(lambda _: False)  # it repeats parts of keys and mails; a later dictConfig enables what is disabled
-
-Tags = Mapping[str, str]
 
 
 async def check_signature(dns: Dns, octets: bytes, domain: str) -> None:
@@ -65,22 +55,8 @@ async def check_signature(dns: Dns, octets: bytes, domain: str) -> None:
 def _candidates(fields: Fields, domain: str) -> list[tuple[int, Tags | None]]:
     """Place and tags of each signature of the domain; the places count all, as dkimpy does."""
     values = [value for name, value in fields if name == "dkim-signature"][:MOST]
-    read = [(place, _tags(value)) for place, value in enumerate(values)]
+    read = [(place, read_tags(value)) for place, value in enumerate(values)]
     return [(place, tags) for place, tags in read if tags and tags.get("d", "").lower() == domain]
-
-
-def _tags(value: str) -> Tags | None:
-    """A list of tags (RFC 6376, section 3.2), or None: it is none, or has a tag twice."""
-    if len(value) > LONGEST or not value.isascii():
-        return None
-    tags: dict[str, str] = {}
-    for piece in value.strip().removesuffix(";").split(";"):
-        name, equals, text = piece.partition("=")
-        name = name.strip()
-        if not equals or not TAG.fullmatch(name) or name in tags:
-            return None
-        tags[name] = text.strip()
-    return tags
 
 
 def _check_tags(tags: Tags, fields: Fields) -> None:
@@ -101,17 +77,15 @@ async def _key(dns: Dns, name: str, tags: Tags) -> bytes:
         raise Refused("451 4.7.5", "The DKIM key cannot be looked up now, try again later")
     if len(answer.values) != 1:
         raise Refused("550 5.7.7", "There is no DKIM key, or more than one, under the name of the signature")
-    key = _tags(answer.values[0])
-    if key is None or not _usable(key, tags):
+    key = read_tags(answer.values[0])
+    if key is None or key.get("k", "rsa") != "rsa" or not is_usable(key, tags):
         raise Refused("550 5.7.7", "The DKIM key is revoked, in test mode, or not for this use")
+    try:
+        if read_key(key) is None:
+            raise Refused("550 5.7.7", "The DKIM key is weak, or larger than 4096 bits")
+    except ValueError as error:
+        raise Refused("550 5.7.7", "The DKIM key cannot be read") from error
     return answer.values[0].encode("ascii")
-
-
-def _usable(key: Tags, tags: Tags) -> bool:
-    flags, services = key.get("t", "").split(":"), key.get("s", "*").split(":")
-    exact = "s" not in flags or tags.get("i", "@" + tags["d"]).rpartition("@")[2].lower() == tags["d"].lower()
-    suits = key.get("k", "rsa") == "rsa" and "sha256" in key.get("h", "sha256").split(":")
-    return bool(key.get("p")) and suits and exact and "y" not in flags and bool({"*", "email"} & set(services))
 
 
 def _verify(head: bytes, body: memoryview, place: int, tags: Tags, key: bytes) -> None:
@@ -122,17 +96,10 @@ def _verify(head: bytes, body: memoryview, place: int, tags: Tags, key: bytes) -
     """
     form = tags.get("c", "simple/simple").partition("/")[2] or "simple"
     try:
-        verifier: Any = dkim.DKIM(head, minkey=KEY_BITS, logger=_QUIET)
-        verifier.body = _canonical(bytes(body), relaxed=FORMS[form])
+        verifier: Any = dkim.DKIM(head, minkey=KEY_BITS.start, logger=QUIET)
+        verifier.body = canonical(bytes(body), relaxed=FORMS[form])
         stands = verifier.verify(place, dnsfunc=lambda *_, **__: key)  # pyright: ignore[reportUnknownLambdaType]
     except Exception:  # noqa: BLE001 - it raises many kinds on hostile keys and tags; none of them is a valid signature
         stands = False
     if not stands:
         raise Refused("550 5.7.7", "The DKIM signature is not valid, has expired, or has a weak key")
-
-
-def _canonical(body: bytes, *, relaxed: bool) -> bytes:
-    if relaxed:
-        body = re.sub(rb"[ \t]+", b" ", body).replace(b" \r\n", b"\r\n")
-    kept = body.rstrip(b"\r\n")
-    return kept + b"\r\n" if kept else body[:2]
