@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sealpost.domain.statement import Statement
+from sealpost.domain.statement import Signed, Statement
 from sealpost.domain.status import TABLE
 from sealpost.mail.build import build
 from sealpost.mail.compose import NOTICES as SENTENCES
@@ -29,7 +29,7 @@ from sealpost.mail.views import (
     TooLargeView,
 )
 from sealpost.text.catalogue import LANGUAGES, translator
-from sealpost.text.sources import source_note
+from sealpost.text.sources import signed_note, source_note
 from sealpost.text.statuses import event_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -275,6 +275,21 @@ def test_a_notice_says_whose_word_it_is(kind, source, language):
         assert told.count(note) >= 2  # below the heading and in the time line
         assert heading in told
         assert source == "bounce" or event_text("announcement_accepted", language) not in told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_notice_and_a_reply_say_who_signed(language):
+    signed = Signed("pass", ("mx.example.com (DKIM)", "forward.example.net (ARC)"))
+    states = Statement("announcement_failed", "bounce", signed=signed)
+    for mail, note in (
+        (compose("announcement_failed", language, states=states), signed_note(signed, language)),
+        (compose("reply", language, signed=signed), signed_note(signed, language, reply=True)),
+    ):
+        assert "mx.example.com (DKIM), forward.example.net (ARC)" in note
+        for told in (mail.text, look(mail.html).text):
+            assert " ".join(note.split()) in " ".join(told.split())
+    assert signed_note(Signed("none"), language, reply=True) not in compose("reply", language).text
+    assert signed_note(None, language) == ""
 
 
 @pytest.mark.parametrize("kind", ["announcement_offered", "announcement_accepted", "content_delivered"])

@@ -17,6 +17,7 @@ import pytest
 from sealpost.content.placement import Blob, ContentUnavailable, Placement
 from sealpost.domain.canonical import digest
 from sealpost.domain.records import Event
+from sealpost.domain.statement import Signed
 from sealpost.inbound.destination import Conversation
 from sealpost.inbound.returned import ReturnedMails
 from sealpost.inbound.server import InboundServer
@@ -114,7 +115,7 @@ async def test_a_bounce_is_recorded_and_told(world: World) -> None:
     assert facts == {
         "action": "failed", "status": "5.1.1", "class": "unknown", "diagnostic": "550 5.1.1 No Bob here", "by": "report",
         "reportingMta": "mx.example.com", "recipientMatched": True, "attempt": 1, "messageId": facts["messageId"],
-        "received": {**digest(row["sha256"]), "size": len(octets)},
+        "received": {**digest(row["sha256"]), "size": len(octets)}, "authenticated": {"result": "none"},
     }  # fmt: skip
     reasons = [
         (reason["Code"].partition("#")[2], *reason.get("Details", ()))
@@ -348,10 +349,12 @@ async def test_a_reply_is_passed_on(to: str, world: World) -> None:
     assert row["kind"] == "reply"
     assert mail["purpose"] == f"reply:{row['id'].hex[:8]}"
     assert await reply_of(world.service, mail["ticket_id"], mail["purpose"]) == Passed(
-        "bob@example.com", world.clock.at, "Re: it", "What is this?"
+        "bob@example.com", world.clock.at, "Re: it", "What is this?", Signed("none")
     )
     assert await world.kinds(token) == before
-    assert row["facts"] == {}, "nothing of a person's words outside the encrypted octets"
+    assert row["facts"] == {"authenticated": {"result": "none"}}, (
+        "nothing of a person's words outside the encrypted octets"
+    )
 
 
 async def test_one_reply_many_times_at_once_is_passed_on_once(world: World) -> None:

@@ -177,6 +177,8 @@ def _print_time_line(report: Report) -> None:
         print(f"  {moment.record:>3}  {safe(moment.at)}  {event}")
         for line in moment.line.split("\n") if moment.line else ():
             print(f"{'':31}{safe(line)}")
+        if moment.signed:
+            print(f"{'':31}{moment.signed_words(report.language)}")
 
 
 def _print_claims(report: Report, claims: Sequence[Claim]) -> None:

@@ -25,6 +25,19 @@ _RETURNED = "bounce"
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """What the signatures on a mail that came back amounted to, as it was found when it came in.
+
+    Args:
+        result: ``pass``, ``none``, ``temperror``, or another word of RFC 8601: none could be verified.
+        by: of each valid one, its domain and how: ``mx.example.com (DKIM)``. Whose servers, and not: that it is true.
+    """
+
+    result: str
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """What one record states.
 
@@ -40,6 +53,7 @@ class Statement:
         signs: of a program instead of a person, named.
         cause: what decided where no reply did, by its code; empty in older records.
         host: the server, or empty.
+        signed: a returned mail; None: not recorded.
     """
 
     kind: str
@@ -53,6 +67,7 @@ class Statement:
     signs: tuple[str, ...] = ()
     cause: str = ""
     host: str = ""
+    signed: Signed | None = None
 
     @property
     def event(self) -> str:
@@ -86,7 +101,21 @@ def read_statement(members: Mapping[str, Any]) -> Statement:
         tuple(extension.get("web", {}).get("automation", ())),
         smtp.get("cause", ""),
         smtp.get("host", ""),
+        read_signed(extension.get("bounce", {})),
     )
+
+
+def read_signed(facts: Mapping[str, Any]) -> Signed | None:
+    """What was recorded of the signatures on a mail that came back; nothing in older records.
+
+    Args:
+        facts: a record's ``bounce``, or what is kept of a reply.
+    """
+    found: Mapping[str, Any] | None = facts.get("authenticated")
+    if found is None:
+        return None
+    valid = [one for one in found.get("signatures", ()) if one["result"] == "pass"]
+    return Signed(found["result"], tuple(f"{one['domain']} ({one['mechanism'].upper()})" for one in valid))
 
 
 def event_of(kind: str, extension: Mapping[str, Any]) -> str:

@@ -30,6 +30,7 @@ from sealpost.text.catalogue import Translator, marked, translator
 from sealpost.text.dates import long_datetime
 from sealpost.text.nouns import noun
 from sealpost.text.sizes import size_text
+from sealpost.text.sources import signed_note
 from sealpost.text.statements import explanations, literal_label, notes
 from sealpost.text.statuses import event_text
 
@@ -218,6 +219,7 @@ class Composer:
             "noun": self._noun(view),
             "event": partial(event_text, language=language),
             "notes": partial(notes, language=language),
+            "signed_note": partial(signed_note, language=language),
             "literal_label": partial(literal_label, language=language),
         }
         jinja = _environment(language)

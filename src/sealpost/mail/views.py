@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sealpost.domain.statement import Statement
+from sealpost.domain.statement import Signed, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class NoticeView:
 class ReplyView:
     """To the sender: what somebody answered, of which nothing is checked.
 
-    ``mail_from`` and ``reply_subject`` are one line each, ``text`` may be empty; ``is_cut``: there is more of it;
+    ``mail_from`` and ``reply_subject`` are one line each, ``text`` may be empty; ``is_cut``: there is more of it; ``signed``: what its signatures amounted to;
     ``reaches_recipient``: what the sender answers to this mail goes to the recipient.
     """
 
@@ -136,6 +136,7 @@ class ReplyView:
     text: str
     is_cut: bool = False
     reaches_recipient: bool = True
+    signed: Signed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from sealpost.domain.statement import BOUNCE, RELAY, Statement
 from sealpost.text.catalogue import marked, translator
-from sealpost.text.sources import source_note
+from sealpost.text.sources import signed_note, source_note
 
 CLASSES = {
     "unknown": marked("unknown address"),
@@ -82,6 +82,7 @@ def explanations(states: Statement, language: str) -> tuple[str, ...]:
     gettext = translator(language).gettext
     found = [
         source_note(states.source, language),
+        signed_note(states.signed, language),
         *(gettext(REASON) % {"reason": gettext(CLASSES[code])} for code in states.reasons if code in CLASSES),
         gettext(CAUSES[states.cause]) if states.cause in CAUSES else "",
         gettext(GIVEN_UP) if states.given_up else "",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,8 +20,10 @@ import structlog
 from sealpost.domain.canonical import digest, instant, sha256
 from sealpost.domain.errors import Conflict, TooLarge, Unavailable
 from sealpost.domain.records import Event
+from sealpost.domain.statement import Signed, read_signed
 from sealpost.mail.bounces import ReturnedMail, read_returned
 from sealpost.mail.return_path import MOST_ATTEMPTS, Expired, NotOurs, Returned
+from sealpost.mail.signers import Signer, Signers, find_signers
 from sealpost.store import erasures, inbound_mails, records, tickets
 from sealpost.store.inbound_mails import Kept, NewInbound, Sent
 from sealpost.store.pool import Connection
@@ -60,12 +62,13 @@ _MAIL_ID = re.compile(r"<([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@([^<>@]+)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply as it is passed on: nothing in it is checked, also not who wrote it."""
+    """A reply as it is passed on: nothing in it is checked, also not who wrote it; only whose servers signed it."""
 
     mail_from: str
     received_at: datetime
     subject: str
     text: str
+    signed: Signed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class _Came:
     octets: bytes
     read: ReturnedMail
     at: datetime
+    signers: Signers = field(default_factory=Signers)
 
 
 async def expected(service: Service, recipient: str, announced: int = 0) -> Returned | None:
@@ -198,6 +202,7 @@ async def _take(service: Service, came: _Came) -> None:
     again, effect = kept.again, ""
     if not again:
         _check_room(came, kept)
+        came = replace(came, signers=await find_signers(service.dns, came.octets))
         new = await _stored(service, came, digested)
         async with transaction(service) as connection:
             # The row before the ticket: it shares a lock on the mail's row, which a worker takes before the ticket's.
@@ -208,7 +213,7 @@ async def _take(service: Service, came: _Came) -> None:
                 added = await inbound_mails.add(connection, replace(new, kind="unclear"))
             again = not added
     told = {"kind": came.read.kind, "purpose": came.sent.purpose, "reason": came.read.reason, "effect": effect}
-    log.info("mail came back", **told, size=len(came.octets), again=again)
+    log.info("mail came back", **told, signed=came.signers.result, size=len(came.octets), again=again)
 
 
 async def _stored(service: Service, came: _Came, digested: bytes) -> NewInbound:
@@ -217,7 +222,7 @@ async def _stored(service: Service, came: _Came, digested: bytes) -> NewInbound:
     ciphertext, sealed = service.mail_vault.seal(own_id, came.octets)
     place = await service.content.append(ciphertext)
     stored = tickets.Stored(own_id, place.segment, place.offset, place.length, sealed.nonce, sealed.wrapped_key)
-    facts = _facts(came.read)
+    facts = {**_facts(came.read), "authenticated": _authenticated(came)}
     return NewInbound(came.sent, came.read.kind, came.at, came.mail_from, digested, len(came.octets), facts, stored)
 
 
@@ -258,6 +263,7 @@ def _event(kind: str, came: _Came, new: NewInbound) -> Event:
         "messageId": sent.message_header,
         "attempt": sent.attempt,
         "received": {**digest(new.sha256), "size": new.size},
+        "authenticated": _authenticated(came),
     }
     mail = sent.purpose, sent.attempt
     return Event(kind, came.at, came.at, reasons, extension={"bounce": members}, mail=mail)
@@ -282,6 +288,31 @@ def _facts(read: ReturnedMail) -> dict[str, Any]:
     }
 
 
+def _authenticated(came: _Came) -> dict[str, Any]:
+    """What its signatures amount to: whose servers signed it, never that it is true.
+
+    ``aligned``: the domain is the one of the server that the report names as its own, or one above that. Of a report the
+    key stays with a valid signature, so that it can be verified when the DNS has another; of a person's reply it does not.
+    """
+    return {
+        "result": came.signers.result,
+        **({"signatures": [_signature(one, came.read) for one in came.signers.found]} if came.signers.found else {}),
+        **({"leftOut": came.signers.left_out} if came.signers.left_out else {}),
+    }
+
+
+def _signature(one: Signer, read: ReturnedMail) -> dict[str, Any]:
+    reporting = read.reporting_mta.lower()
+    members: dict[str, Any] = {"mechanism": one.mechanism, "result": one.result}
+    members |= {name: value for name, value in (("domain", one.domain), ("selector", one.selector)) if value}
+    if reporting and one.domain:
+        members["aligned"] = f".{reporting}".endswith(f".{one.domain}")
+    if one.result == "pass" and read.by:
+        members |= {"key": one.key, "dnssec": "secure" if one.secure else "insecure"}
+        members |= {"fields": list(one.fields)} if one.fields else {}
+    return members
+
+
 async def reply_of(service: Service, ticket_id: UUID, purpose: str) -> Reply | None:
     """The reply that a mail of purpose ``reply:…`` passes on, or None: it was erased.
 
@@ -296,7 +327,7 @@ async def reply_of(service: Service, ticket_id: UUID, purpose: str) -> Reply | N
     place = tickets.Stored(row["id"], row["segment"], row["offset"], row["length"], row["nonce"], row["wrapped_key"])
     octets = await opened(service, service.mail_vault.open, place)
     read = await asyncio.to_thread(read_returned, octets, "", row["mail_from"])
-    return Reply(row["mail_from"], row["received_at"], read.subject, read.text)
+    return Reply(row["mail_from"], row["received_at"], read.subject, read.text, read_signed(row["facts"]))
 
 
 def not_taken(why: str) -> None:

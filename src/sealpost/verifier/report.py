@@ -96,17 +96,27 @@ class Moment:
         event: its name, then ``.relay`` or ``.bounce`` where it is the word of a relay, or of a mail that came back, or
             ``.program`` where an act bears signs of one; ``event.<event>`` is a key of the words.
         line: the server's last reply, literally, its lines joined by LF; or empty.
+        signed: what the record says of the signatures on a returned mail, a fact of the service's: ``pass``, ``none``,
+            ``temperror``, ``other``, or empty: nothing.
+        by: the domains of valid ones, and how.
     """
 
     at: str
     record: int
     event: str
     line: str
+    signed: str = ""
+    by: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For machines: the event's name alone, and ``by``: ``relay``, ``bounce``, ``program`` or empty."""
         event, _, by = self.event.partition(".")
-        return {"at": self.at, "record": self.record, "event": event, "by": by, "line": self.line}
+        told = {"authenticated": {"result": self.signed, "by": list(self.by)}} if self.signed else {}
+        return {"at": self.at, "record": self.record, "event": event, "by": by, "line": self.line, **told}
+
+    def signed_words(self, language: str) -> str:
+        """What the record says of a returned mail's signatures, in a sentence; empty for nothing."""
+        return said(f"signed.{self.signed}", language, {"by": ", ".join(self.by)}) if self.signed else ""
 
 
 @dataclass(slots=True)

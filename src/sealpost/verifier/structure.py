@@ -150,6 +150,9 @@ def _require_extension(value: dict[str, Any], ours: dict[str, Any]) -> None:
     _require(_text(_object(ours.get("clock")).get("source")), "clock")
     _require(isinstance(ours.get("software"), dict), "software")
     _require("mail" not in ours or not _misfit(ours["mail"], "mail", "mail"), "mail")
+    bounce = _object(ours.get("bounce"))
+    fits = "authenticated" not in bounce or not _misfit(bounce["authenticated"], "authenticated", "authenticated")
+    _require(fits, "authenticated")
     if suite(ours.get("suite")) is None:
         raise Said("structure.suite", suite=str(ours.get("suite"))[:60])
     sizes = _objects(ours.get("parts"))

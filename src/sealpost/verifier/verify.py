@@ -156,7 +156,26 @@ def _moment(record: Record) -> Moment:
     line = str(smtp.get("final") or smtp.get("finalB64") or "")
     said = "bounce" if "bounce" in record.extension else "relay" if smtp.get("by") == "relay" else _sign(record)
     event = f"{record.event}.{said}" if f"event.{record.event}.{said}" in WORDS else record.event
-    return Moment(str(value.get("EventTime"))[:40], record.seq, event, line)
+    return Moment(str(value.get("EventTime"))[:40], record.seq, event, line, *_signed(record))
+
+
+def _signed(record: Record) -> tuple[str, tuple[str, ...]]:
+    """What a record says of the signatures on a returned mail."""
+    found = _object(_object(record.extension.get("bounce")).get("authenticated"))
+    if not found:
+        return "", ()
+    given: Any = found.get("signatures")
+    ones = [_object(one) for one in cast("list[Any]", given)] if isinstance(given, list) else []
+    valid = [one for one in ones if one.get("result") == "pass" and one.get("mechanism") in ("dkim", "arc")]
+    by = tuple(f"{one['domain']} ({one['mechanism'].upper()})" for one in valid if isinstance(one.get("domain"), str))
+    result = found.get("result")
+    if result == "pass" and by:
+        return "pass", by
+    return (str(result), ()) if result in ("none", "temperror") else ("other", ())
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _sign(record: Record) -> str:

@@ -27,7 +27,7 @@ from sealpost.seal.signer import SigningFailed
 from sealpost.seal.timestamps.token import TimestampUnavailable
 from sealpost.text import statements
 from sealpost.text.catalogue import LANGUAGES, translator
-from sealpost.text.sources import SOURCE_NOTES
+from sealpost.text.sources import SIGNED_NOTES, SOURCE_NOTES
 from sealpost.text.statuses import SOURCED_TEXTS, STATUS_TEXTS
 from sealpost.verifier.timestamps import check_token
 from tests.seal.bundle.lives import FINAL, NOW, Office, event, evidence, handed_over, office, part, subject, web
@@ -253,6 +253,21 @@ async def test_what_a_returned_mail_says_is_its_own_word(alices: Office, tmp_pat
     assert language == "en" or "unknown" not in said
     without, _ = await evidence(alices, events=life)
     assert shown(words.NOT_RETURNED, language) not in text_of(pdf_of(without, language), tmp_path)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_who_signed_a_returned_mail(alices: Office, tmp_path: Path, language: str) -> None:
+    life, failed = [event("submitted", 0)], bounced("announcement_failed", 60, ("unknown", ""))
+    one = {"mechanism": "dkim", "domain": "mx.example.com", "result": "pass"}
+    for found, note in (
+        ({"result": "pass", "signatures": [one]}, SIGNED_NOTES["pass"]),
+        ({"result": "none"}, SIGNED_NOTES["none"]),
+    ):
+        facts = {"bounce": {**failed.extension["bounce"], "authenticated": found}}
+        records, _ = await evidence(alices, events=[*life, replace(failed, extension=facts)])
+        said = text_of(pdf_of(records, language), tmp_path)
+        assert shown(note, language, by="mx.example.com (DKIM)") in said
+        assert (shown(words.NOT_SIGNED, language) in said) == (found["result"] == "pass")
 
 
 async def test_a_reason_is_in_the_readers_words(alices: Office, tmp_path: Path) -> None:

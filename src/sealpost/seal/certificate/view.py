@@ -322,6 +322,8 @@ def not_proven(story: Story, dated: Mapping[int, Dating], reader: Reader) -> lis
         found.append(words.NOT_RELAYED)
     if story.heard_from(BOUNCE):
         found.append(words.NOT_RETURNED)
+    if any(one.states.signed and one.states.signed.by for one in story.told):
+        found.append(words.NOT_SIGNED)
     if any(one.states.signs for one in story.told):
         found.append(words.NOT_PERSON)
     found += [words.NOT_CONTENT, words.NOT_QUALIFIED]

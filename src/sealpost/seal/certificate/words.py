@@ -114,6 +114,9 @@ NOT_RELAYED = marked(
 )
 NOT_RETURNED = marked("That what a returned mail says is true: whoever has the mail can write one.")
 NOT_PERSON = marked("That a person did what bears signs of a program: a program may have sent the form.")
+NOT_SIGNED = marked(
+    "That what a signed returned mail says is true: the signature shows only which domain’s servers signed it."
+)
 NOT_CONTENT = marked("That what the contents say is true.")
 NOT_QUALIFIED = marked(
     "That this is a qualified electronic registered delivery service (Regulation (EU) No 910/2014, article 44). It is not, and the presumption of article 43(2) does not apply."

@@ -81,16 +81,22 @@ function timeLine(report, language) {
   ].filter(Boolean);
 }
 
-function moment({ at, record, event, by, line }, language) {
+function moment({ at, record, event, by, line, authenticated }, language) {
   const name = by ? `event.${event}.${by}` : `event.${event}`;
   const told = name in WORDS ? WORDS[name][language] : words("unknown", language);
   return element(
     "tr",
     {},
     element("td", { class: "at" }, isolated(at.replace("T", " ").replace("Z", ""))),
-    element("td", {}, told, " ", element("span", { class: "number" }, `(${record})`)),
+    element("td", {}, told, " ", element("span", { class: "number" }, `(${record})`), signed(authenticated, language)),
     element("td", { class: line ? "line" : "line none" }, line ? line.split("\n").map(saidLine) : "–"),
   );
+}
+
+/** What the record says of a returned mail's signatures. */
+function signed(authenticated, language) {
+  if (!authenticated) return null;
+  return element("div", {}, sentence(`signed.${authenticated.result}`, language, { by: authenticated.by.join(", ") }));
 }
 
 const saidLine = (said) => element("div", {}, element("code", {}, isolated(said)));

@@ -112,6 +112,8 @@ function requireExtension(value, ours) {
   requireMember(isText(objectOf(ours.clock).source), "clock");
   requireMember(isObject(ours.software), "software");
   requireMember(!("mail" in ours) || !misfit(ours.mail, "mail", "mail"), "mail");
+  const { authenticated } = objectOf(ours.bounce);
+  requireMember(!("authenticated" in objectOf(ours.bounce)) || !misfit(authenticated, "authenticated", "authenticated"), "authenticated");
   if (suite(ours.suite) === null) throw new Said("structure.suite", { suite: beginning(asText(ours.suite), 60) });
   const sizes = objectsOf(ours.parts);
   const named = value.UserContentInfo.PartsInfo.PartInfo.map((part) => part.Identifier);

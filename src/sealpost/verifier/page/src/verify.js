@@ -121,7 +121,22 @@ function momentOf(record) {
   const line = asText(either(either(smtp.final, smtp.finalB64), ""));
   const said = "bounce" in record.extension ? "bounce" : smtp.by === "relay" ? "relay" : signOf(record);
   const by = `event.${record.event}.${said}` in WORDS ? said : "";
-  return { at: beginning(asText(record.value.EventTime), 40), record: record.seq, event: record.event, by, line };
+  const at = beginning(asText(record.value.EventTime), 40);
+  return { at, record: record.seq, event: record.event, by, line, ...signedOf(record) };
+}
+
+/** What a record says of the signatures on a returned mail. */
+function signedOf(record) {
+  const { bounce } = record.extension;
+  const found = isObject(bounce) && isObject(bounce.authenticated) ? bounce.authenticated : {};
+  if (!Object.keys(found).length) return {};
+  const ones = (Array.isArray(found.signatures) ? found.signatures : []).filter(isObject);
+  const valid = ones.filter((one) => one.result === "pass" && (one.mechanism === "dkim" || one.mechanism === "arc"));
+  const named = valid.filter((one) => typeof one.domain === "string");
+  const by = named.map((one) => `${one.domain} (${one.mechanism.toUpperCase()})`);
+  if (found.result === "pass" && by.length) return { authenticated: { result: "pass", by } };
+  const result = found.result === "none" || found.result === "temperror" ? found.result : "other";
+  return { authenticated: { result, by: [] } };
 }
 
 /** Whether an act on a page bears signs of a program. */
