@@ -72,3 +72,22 @@ def test_many_remarks_are_no_square() -> None:
         findings.remark("remark.later")
     assert len(findings.remarks) == 20_001
     assert time.process_time() - began < SECONDS / 4
+
+
+def test_records_that_unpack_to_much(world: World, good: bytes, tmp_path: Path) -> None:
+    """A file of 150 kB would take gigabytes once its records are read."""
+    members = [
+        *members_of(good)[:1],
+        *((f"records/{one:03}.json", b'{"a":[' + b"[]," * 2_600_000 + b"0]}") for one in range(1, 4)),
+    ]
+    octets = zipped(members, packing=8)
+    assert len(octets) < 32 << 10
+    began = time.process_time()
+    report = verify(octets)
+    assert time.process_time() - began < 1
+    (shown,) = verify_in_node(tmp_path, [octets], world.trust_files())
+    assert shown["seconds"] < 1
+    for found in (report.as_json(), shown["report"]):
+        (claim,) = found["claims"]
+        assert (claim["why"], claim["values"]["member"]) == ("container.zip", "records/001.json")
+    assert verify(zipped(members_of(good), packing=8), world.trust()).exit_code == 0

@@ -26,6 +26,7 @@ _MADE_BY = frozenset({20, 0x0314, 0x032D})
 _ATTRIBUTES = frozenset({0, 0o644 << 16, 0o600 << 16, 0o100644 << 16, 0o100600 << 16})
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\:]|(?:^|/)\.{0,2}(?:/|$)")
 _PIECE = 1 << 16
+_HASHED = ("content/", "mail/")
 
 
 class BadZip(ValueError):
@@ -184,7 +185,9 @@ class Members:
         )
         _require(name != "mimetype" or (method == _STORED and not flags), "mimetype is not stored plainly")
         _require(size <= LIMITS["memberOctets"], "{member} is too large", name)
-        _require(size <= LIMITS["ratio"] * packed + 1024, "{member} unpacks to too much", name)
+        # What is read whole, and not only hashed, takes many times its size in memory.
+        ratio = LIMITS["ratio"] if name.startswith(_HASHED) else LIMITS["smallRatio"]
+        _require(size <= ratio * packed + 1024, "{member} unpacks to too much", name)
         said = (0, 0, 0) if flags & _DEFERRED else (crc, packed, size)
         header = _LOCAL.pack(b"PK\x03\x04", needed, flags, method, clock, day, *said, name_size, 0) + raw
         _require(self._at(at, len(header)) == header, "{member}: header and directory differ", name)

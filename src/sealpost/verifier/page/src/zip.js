@@ -203,7 +203,9 @@ export class Members {
     require((method === 0 && packed === size) || method === 8, "{member}: an unknown way of packing", name);
     require(name !== "mimetype" || (method === 0 && !flags), "mimetype is not stored plainly");
     require(size <= LIMITS.memberOctets, "{member} is too large", name);
-    require(size <= LIMITS.ratio * packed + 1024, "{member} unpacks to too much", name);
+    // What is read whole, and not only hashed, takes many times its size in memory.
+    const ratio = /^(?:content|mail)\//.test(name) ? LIMITS.ratio : LIMITS.smallRatio;
+    require(size <= ratio * packed + 1024, "{member} unpacks to too much", name);
     const deferred = flags & DEFERRED;
     const said = deferred ? [0, 0, 0] : [crc, packed, size];
     const expected = [needed, flags, method, clock, day, ...said, nameSize, 0];
