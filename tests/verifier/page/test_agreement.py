@@ -426,7 +426,7 @@ async def test_whose_word_it_is(verifier: Verifier, world: World) -> None:
         "relay",
         "bounce",
         "bounce",
-        "",
+        "program",
         "",
         "",
         "relay",
