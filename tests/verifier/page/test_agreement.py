@@ -49,6 +49,7 @@ from tests.verifier.page.conftest import CHROMIUM, Verifier, opened
 from tests.verifier.receipts import ACCUSING, handed_in
 from tests.verifier.signers import chosen, forged
 from tests.verifier.test_adoption import FORGED, adopted_bundle
+from tests.verifier.test_earlier import LATER
 from tests.verifier.test_past import FOUND
 from tests.verifier.test_trust_folder import BUNDLED, pack
 from tests.world import ACT
@@ -182,10 +183,12 @@ def receipts(world: World, right: Plan, good: bytes) -> list[tuple[str, bytes]]:
         value["EvidenceIssuerPolicyID"] = {"PolicyID": ["https://sealpost.example/evidence/policy/2"]}
 
     anew = bundled(world, plan(world, entries(world, change=change)))
+    dropped = bundled(world, replace(first, certificate=certified(world, first.records), closed=LATER))
     return [
         ("before.asice", before),
         ("good.asice", good),
         ("anew.asice", anew),
+        ("dropped.asice", dropped),
         ("one.tlog-proof", dict(tampering.members_of(good))["proofs/005.tlog-proof"]),
         ("anew.tlog-proof", dict(tampering.members_of(anew))["proofs/005.tlog-proof"]),
         ("other.asice", bundled(world, plan(world, entries(world, token="K.Another")))),
@@ -196,10 +199,10 @@ def receipts(world: World, right: Plan, good: bytes) -> list[tuple[str, bytes]]:
 
 async def test_what_was_received_before(verifier: Verifier, receipts: Named, files: Files) -> None:
     given, seen = [Receipt(*one) for one in receipts], set[str]()
-    for octets in dict(receipts[:3]).values():
+    for octets in dict(receipts[:4]).values():
         for trust in (files, None):
             seen |= await agreed(verifier, octets, trust, given)
-    expected = {"ok", "changed", "gone", "other", "malformed", *(["trust"] if verifier.able else [])}
+    expected = {"ok", "changed", "gone", "newer", "other", "malformed", *(["trust"] if verifier.able else [])}
     assert {f"earlier.{one}" for one in expected} <= seen
 
 
