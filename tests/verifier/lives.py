@@ -269,7 +269,7 @@ def make_bundle(
     own_tokens_at: datetime | None = None,
     closed: datetime | None = None,
     pdf_at: datetime | None = None,
-    prose: Sequence[Value] | None = None,
+    prose: Sequence[SealedRecord] | None = None,
     **options: Any,
 ) -> bytes:
     """A bundle of records as they stand there: chained, sealed, logged, stamped and certified by the real keys.
@@ -281,14 +281,13 @@ def make_bundle(
         own_tokens_at: when the seals of decisions and expiries were stamped; else two seconds after the record.
         closed: when the bundle was sealed and stamped; else an hour after the newest record.
         pdf_at: when the certificate was; else as the bundle.
-        prose: the records of which the certificate tells, where it shall not tell of ``values``.
+        prose: records of which the certificate tells, where it cannot tell of ``values``: those of the unforged twin.
         options: of `logged`: how many records wait for the log, whether a witness has signed.
     """
     made = seal_records(world, values, own_tokens_at=own_tokens_at)
     what = plan(world, made, tokens_at=tokens_at, **options)
     end = closed or closing(what.records)
-    told = plan(world, seal_records(world, prose)).records if prose else None
-    pdf = certified(world, what.records, at=pdf_at or end, prose=told, checkpoints=what.checkpoints, trust=what.trust)
+    pdf = certified(world, what.records, at=pdf_at or end, prose=prose, checkpoints=what.checkpoints, trust=what.trust)
     return bundled(world, replace(what, certificate=pdf, closed=end))
 
 
@@ -542,6 +541,7 @@ def spoken(world: World, said: dict[str, dict[str, Any]]) -> bytes:
         members = extension_of(value)
         if "bounce" in changes:
             members.pop("smtp", None)
-            value.pop("TransactionLogInformation", None)
+            for name in ("TransactionLogInformation", "ForwardedToExternalSystem"):
+                value.pop(name, None)
         members.update({name: {**members.get(name, {}), **one} for name, one in changes.items()})
     return make_bundle(world, values)

@@ -23,7 +23,7 @@ from sealpost.verifier.report import Report
 from sealpost.verifier.tables import LANGUAGES, WORDS
 from sealpost.verifier.trust import Trust
 from sealpost.verifier.verify import verify
-from tests.verifier.lives import Plan, World, _stamper, bundled, certified, closing, make_bundle
+from tests.verifier.lives import Plan, World, _stamper, bundled, certified, closing, make_bundle, plan, seal_records
 from tests.verifier.story import write_life
 
 Forge = Callable[[World, Plan], bytes]
@@ -148,7 +148,9 @@ def test_prose_that_says_something_else(world: World, right: Plan, trust: Trust,
 
 def test_a_certificate_that_tells_of_another_life(world: World, trust: Trust) -> None:
     told, other = write_life(), write_life(("submitted", "announcement_offered", "announcement_accepted", "refused"))
-    report = verify(make_bundle(world, told, prose=other), trust, reset=set_again)
+    report = verify(
+        make_bundle(world, told, prose=plan(world, seal_records(world, other)).records), trust, reset=set_again
+    )
     assert (report.exit_code, text_of(report)) == (1, ["text.differs"])
     assert text_of(verify(make_bundle(world, told), trust, reset=set_again)) == ["text.ok"]
 

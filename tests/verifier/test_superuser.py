@@ -375,7 +375,17 @@ async def tickets_exchanged(ruled: Ruled) -> None:
         await ruled.db.execute("update records set ticket_id = $2 where ticket_id = $1", old, new)
 
 
-async def _inserted(ruled: Ruled, made: bytes | None, *, has_key: bool = True, **times: Any) -> None:
+def _retell(value: dict[str, Any], ours: dict[str, Any]) -> None:
+    """The same mail, delivered as a returned mail says."""
+    sent = ours.pop("smtp")
+    value.pop("TransactionLogInformation")
+    value["ERDSEventId"] = "http://uri.etsi.org/19522/Event/NotificationDelivered"
+    ours["bounce"] = {"action": "delivered", "by": "report", "messageId": sent["messageId"], "attempt": sent["attempt"]}
+
+
+async def _inserted(
+    ruled: Ruled, made: bytes | None, *, has_key: bool = True, as_report: bool = False, **times: Any
+) -> None:
     """One more acceptance's notice at the end of the chain, as the service itself would link it.
 
     Without the installation's key the salt is any, and the service does not take the record for its own.
@@ -388,6 +398,8 @@ async def _inserted(ruled: Ruled, made: bytes | None, *, has_key: bool = True, *
         value["EvidenceIdentifier"] = str(uuid7(times["recorded"], os.urandom))
         value["EventTime"] = instant(times["at"])
         ours["recordedAt"] = instant(times["recorded"])
+        if as_report:
+            _retell(value, ours)
 
     octets = changed((await ruled.record("announcement_accepted"))["octets"], change)
     sha256 = hashlib.sha256(octets).digest()
@@ -703,10 +715,17 @@ async def test_a_fact_that_was_told_late_shows_it(ruled: Ruled) -> None:
     The seal and the log say when it came; a superuser can make the service seal what is not true, not when.
     """
     at = START + timedelta(hours=2, seconds=1)
-    await _inserted(ruled, None, at=at, recorded=at)
+    await _inserted(ruled, None, as_report=True, at=at, recorded=at)
     outcome = await verified(ruled)
     assert not outcome.failed
     assert "remark.sealed_later" in {one.why for one in outcome.report.remarks}
+
+
+async def test_an_answer_that_was_given_twice_contradicts_itself(ruled: Ruled) -> None:
+    """The mail was taken before, and the dialogue is of that time."""
+    at = START + timedelta(hours=2, seconds=1)
+    await _inserted(ruled, None, at=at, recorded=at)
+    assert (await verified(ruled)).failed == {"agreement.moment", "order.ended"}
 
 
 def test_there_are_enough_of_them() -> None:

@@ -15,7 +15,7 @@ from sealpost.verifier.report import Report
 from sealpost.verifier.trust import Trust
 from sealpost.verifier.verify import verify
 from tests.mail.test_dane import LEAF, MIDDLE, OTHER, ROOT
-from tests.verifier.lives import World, bundled, entries, plan
+from tests.verifier.lives import World, bundled, entries, lines_of, plan
 
 CHAIN = (LEAF.der, MIDDLE.der, ROOT.der)
 Files = Mapping[str, bytes]
@@ -40,6 +40,10 @@ def bundle(world: World, tls: Any, files: Files) -> bytes:
     def change(_seq: int, value: dict[str, Any]) -> None:
         if "smtp" in (ours := value["Extensions"][0]["sealpost/1"]):
             ours["smtp"]["tls"] = told(tls)
+        if tls is None and "TransactionLogInformation" in value:
+            lines = lines_of(value)  # without STARTTLS and its answer
+            begin = next(number for number, one in enumerate(lines) if one["line"] == "STARTTLS")
+            del lines[begin : begin + 2]
 
     made = plan(world, entries(world, change=change))
     return bundled(world, replace(made, trust={**made.trust, **files}))

@@ -54,8 +54,9 @@ def test_a_right_bundle_passes_every_check(good: bytes, trust: Trust) -> None:
         [one for one in tables.CHECKS if one not in {"trust", "text", "tls", "earlier", "audit"}], "PASS"
     )
     assert {one.why for one in report.remarks} == {"remark.later", "remark.read"}
-    assert [one.why for one in report.heads] == ["head.trust", "head.prose"]
-    assert [one["why"] for one in report.as_json()["heads"]] == ["head.trust", "head.prose"]
+    heads = ["head.as_of", "head.trust", "head.prose"]
+    assert [one.why for one in report.heads] == heads
+    assert [one["why"] for one in report.as_json()["heads"]] == heads
     assert [one.event for one in report.time_line][:3] == [
         "SubmissionAcceptance",
         "announcement_offered",
@@ -107,8 +108,16 @@ def test_without_trust_consistency_is_all_there_is(good: bytes) -> None:
     report = verify(good)
     assert report.exit_code == 2
     assert codes(report, "FAIL") == set()
-    wanted = {"seal.signer", "log.trust", "witness.trust", "time.trust", "container.signer", "pdf.signer"}
-    wanted |= {"signer.unknown"}
+    wanted = {
+        "seal.signer",
+        "log.trust",
+        "witness.trust",
+        "time.trust",
+        "dating.trust",
+        "container.signer",
+        "pdf.signer",
+    }
+    wanted |= {"signer.unknown", "dating.trust"}
     assert codes(report, "NOT PROVEN") == wanted
 
 
@@ -147,7 +156,7 @@ def replace_origin(world: World) -> World:
 def test_pending_records_are_not_proven(world: World, trust: Trust) -> None:
     report = verify(bundled(world, plan(world, pending=2)), trust)
     assert report.exit_code == 2
-    assert codes(report, "NOT PROVEN") == {"inclusion.pending", "seal.time"}
+    assert codes(report, "NOT PROVEN") == {"inclusion.pending", "seal.time", "dating.none"}
 
 
 def test_what_is_left_out_is_not_proven(world: World, right: Plan, trust: Trust) -> None:
@@ -156,7 +165,7 @@ def test_what_is_left_out_is_not_proven(world: World, right: Plan, trust: Trust)
     assert codes(report, "NOT PROVEN") == {"content.absent", "mail.absent"}
     silent = replace(right.checkpoints[0], tokens=())
     report = verify(bundled(world, replace(right, checkpoints=(silent, *right.checkpoints[1:]))), trust)
-    assert codes(report, "NOT PROVEN") == {"time.missing", "seal.time"}
+    assert codes(report, "NOT PROVEN") == {"time.missing", "seal.time", "dating.none"}
     assert report.exit_code == 2
 
 

@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 from sealpost.cli.printing import CLOSED, flush, in_ascii, make_printable, silence
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.prose import Reset
-from sealpost.verifier.report import Claim, Report, Unusable
-from sealpost.verifier.tables import CHECKS, FAIL, LANGUAGES, LIMITS, NOT_PROVEN, PASS, WORDS, safe, said
+from sealpost.verifier.report import Claim, Moment, Report, Unusable
+from sealpost.verifier.tables import CHECKS, FAIL, LANGUAGES, LIMITS, NOT_PROVEN, PASS, safe, said
 from sealpost.verifier.trust import choose_trust
 from sealpost.verifier.verify import verify
 
@@ -172,13 +172,18 @@ def _print_time_line(report: Report) -> None:
     print(f"\n{_word(report, 'head.time_line')}")
     if report.exit_code == 1:
         print(f"  ! {_word(report, 'head.unproven')}")
+    print(f"       {_word(report, 'head.claimed'):<25} {_word(report, 'head.proven')}")
     for moment in report.time_line:
-        event = _word(report, f"event.{moment.event}") if f"event.{moment.event}" in WORDS else "?"
-        print(f"  {moment.record:>3}  {safe(moment.at)}  {event}")
-        for line in moment.line.split("\n") if moment.line else ():
-            print(f"{'':31}{safe(line)}")
-        if moment.signed:
-            print(f"{'':31}{moment.signed_words(report.language)}")
+        _print_moment(report, moment)
+
+
+def _print_moment(report: Report, moment: Moment) -> None:
+    print(f"  {moment.record:>3}  {safe(moment.claimed):<25} {_MARKS[moment.verdict]} {moment.proven or '-'}")
+    print(f"{'':7}{moment.words(report.language)}")
+    for line in moment.line.split("\n") if moment.line else ():
+        print(f"{'':9}{safe(line)}")
+    if moment.signed:
+        print(f"{'':9}{moment.signed_words(report.language)}")
 
 
 def _print_claims(report: Report, claims: Sequence[Claim]) -> None:

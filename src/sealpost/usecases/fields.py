@@ -52,6 +52,7 @@ class Fields:
     address_basis: str
     remind_at: datetime
     expire_at: datetime
+    zone: str
     tls_verified: bool
 
 
@@ -77,6 +78,7 @@ def read_fields(message: SubmitMessage, rules: Rules, service: Service) -> Field
         address_basis=line("address_basis", message.address_basis, BASIS, empty=True),
         remind_at=due_at(now, reminder_days, rules.zone, rules.deadline_time),
         expire_at=due_at(now, expiry_days, rules.zone, rules.deadline_time),
+        zone=rules.zone.key,
         tls_verified=message.tls_verified or rules.tls_verified,
     )
 

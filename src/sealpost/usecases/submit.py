@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sealpost.content.placement import ContentUnavailable, Placement
 from sealpost.content.vault import Sealed
-from sealpost.domain.canonical import digest
+from sealpost.domain.canonical import digest, instant
 from sealpost.domain.errors import PreconditionFailed, Unavailable
 from sealpost.domain.ids import ticket_token, uuid7
 from sealpost.domain.records import Event, Link, Record, Subject
@@ -149,7 +149,9 @@ class Submitter:
 
 def _record(service: Service, message: SubmitMessage, fields: Fields, subject: Subject) -> Record:
     """SubmissionAcceptance, the first of the ticket's chain."""
-    extension: dict[str, Any] = {"request": {**digest(message.request_sha256), "face": message.face}}
+    term = {"reminderAt": instant(fields.remind_at), "expiryAt": instant(fields.expire_at), "zone": fields.zone}
+    request = {**digest(message.request_sha256), "face": message.face}
+    extension: dict[str, Any] = {"request": request, "term": term}
     if fields.address_basis:
         extension["addressBasis"] = fields.address_basis
     now = subject.submitted_at

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography import x509
@@ -31,6 +31,8 @@ _NUMBERED = frozenset({"record", "seal", "salt", "proof"})
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 _OWN = re.compile(r"https?://[^\s#]+/event#([a-z_]+)", re.ASCII)
 _MOST_INTEGER = 2**53 - 1
+CLOCK = timedelta(seconds=RULES["tolerance"]["clockSeconds"])
+"""By how much clocks of several machines may differ."""
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class Record:
     def extension(self) -> dict[str, Any]:
         """The member ``sealpost/1``; empty where there is none, and where it is no object: the form says so."""
         try:
-            return _an_object(self.value["Extensions"][0][RULES["extension"]]) if self.value else {}
+            return an_object(self.value["Extensions"][0][RULES["extension"]]) if self.value else {}
         except (KeyError, IndexError, TypeError, ValueError):
             return {}
 
@@ -88,6 +90,19 @@ class Sealer:
     at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """What is proven of the time that a record claims.
+
+    Args:
+        at: not later than this, or None: nothing is proven.
+        is_close: whether that fits what is claimed.
+    """
+
+    at: datetime | None
+    is_close: bool
+
+
 @dataclass(slots=True)
 class Case:
     """One bundle while it is verified.
@@ -102,6 +117,8 @@ class Case:
         leaves: hashes of the log's entries by record, once computed.
         own: the bundle's own trust folder, which is no anchor.
         sealers: of the seals that are right, by the name of their member.
+        closed: times of the seals of certificate and bundle, by member, once checked, in this order.
+        dated: what is proven of each record's time, by number, once checked.
     """
 
     members: Members
@@ -113,6 +130,8 @@ class Case:
     leaves: dict[int, bytes] = field(default_factory=dict[int, bytes])
     own: Trust | None = None
     sealers: dict[str, Sealer] = field(default_factory=dict[str, Sealer])
+    closed: dict[str, StampedTime] = field(default_factory=dict[str, StampedTime])
+    dated: dict[int, Dated] = field(default_factory=dict[int, "Dated"])
 
     def named(self, kind: str) -> list[tuple[str, re.Match[str]]]:
         """The members of a kind, and what their names say; a number is written in one way only."""
@@ -199,10 +218,15 @@ def parsed(octets: bytes) -> dict[str, Any]:
     value = json.loads(
         octets.decode(), object_pairs_hook=_once, parse_float=_no_float, parse_constant=_no_float, parse_int=_bounded
     )
-    return _an_object(value)
+    return an_object(value)
 
 
-def _an_object(value: Any) -> dict[str, Any]:
+def an_object(value: Any) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        ValueError, TypeError: another value.
+    """
     if not isinstance(value, dict):
         raise TypeError("not an object") if value is None else ValueError("not an object")
     return value  # pyright: ignore[reportUnknownVariableType] - JSON; its names are texts
@@ -234,6 +258,38 @@ def event_name(uri: object) -> str:
         return name if name in RULES["events"] else ""
     found = _OWN.fullmatch(uri)
     return found[1] if found and found[1] in RULES["ownEvents"] else ""
+
+
+def event_label(uri: object) -> str:
+    """An event for people, also one that is not known: its name, without what stands before it."""
+    return event_name(uri) or re.split("[/#]", str(uri)[:300])[-1][:120] or str(uri)[:120]
+
+
+def event_time(record: Record) -> datetime:
+    """When a record says that it happened.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    return instant((record.value or {}).get("EventTime"))
+
+
+def submitted_at(record: Record) -> datetime:
+    """When a record says that the message was submitted.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    return instant((record.value or {}).get("SubmissionTime"))
+
+
+def recorded_at(record: Record) -> datetime:
+    """When a record says that it was written.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    return instant(record.extension.get("recordedAt"))
 
 
 def instant(text: object) -> datetime:

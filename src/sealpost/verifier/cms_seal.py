@@ -25,7 +25,7 @@ from sealpost.verifier.paths import is_searchable
 from sealpost.verifier.report import Said
 from sealpost.verifier.seals import certificates_of
 from sealpost.verifier.tables import RULES, covers
-from sealpost.verifier.times import stamped
+from sealpost.verifier.times import is_own, stamped
 
 # asn1crypto has no types: read through Any.
 _cms: Any = cms
@@ -160,7 +160,7 @@ def _require_bound(check_id: str, binding: Any, leaf: x509.Certificate) -> None:
 
 def _judge(case: Case, check_id: str, about: str, who: Signatory, signer: Any) -> None:
     certificates = certificates_of(case)
-    at = _time(case, check_id, signer)
+    at = _time(case, check_id, about, signer)
     judged = at or datetime.now(UTC)
     if not any(covers(one, judged.date()) for one in RULES["suites"]):
         raise Said(f"{check_id}.suite", time=shown(judged))
@@ -174,14 +174,18 @@ def _judge(case: Case, check_id: str, about: str, who: Signatory, signer: Any) -
     case.findings.say(f"{check_id}.ok", about, signer=who.name)
 
 
-def _time(case: Case, check_id: str, signer: Any) -> datetime | None:
+def _time(case: Case, check_id: str, about: str, signer: Any) -> datetime | None:
     given = signer["unsigned_attrs"]
     attributes: Sequence[Any] = () if isinstance(given, core.Void) else given  # reading it as a value would rewrite it
     found = _attributes(check_id, attributes, {_TOKEN})
     if _TOKEN not in found:
         return None
     try:
-        return stamped(case.findings, case.trust, octets_of(found[_TOKEN]), signer["signature"].native).at
+        token = stamped(case.trust, octets_of(found[_TOKEN]), signer["signature"].native)
     except Said as end:
         reason = end.values.get("reason", "revoked")
         raise Said(f"{check_id}.token", reason=reason) from end
+    case.closed[about] = token
+    if is_own(case, token):
+        case.findings.say("time.own", about, about=about, time=shown(token.at), authority=token.authority)
+    return token.at

@@ -13,6 +13,7 @@ from sealpost.domain.canonical import SHA256_URI
 from sealpost.domain.note import NoNote, strict_base64
 from sealpost.verifier import cms_seal
 from sealpost.verifier.case import Case
+from sealpost.verifier.certificates import shown
 from sealpost.verifier.members import BadZip
 from sealpost.verifier.report import Said
 from sealpost.verifier.tables import MEMBERS
@@ -32,7 +33,7 @@ _LINE = re.compile(
 
 
 def check(case: Case) -> None:
-    """Says container."""
+    """Says container, and in the head whose state the bundle shows."""
     findings = case.findings
     for name in case.strangers():
         findings.say("container.member", name)
@@ -43,6 +44,10 @@ def check(case: Case) -> None:
             raise Said("container.missing")
         digest = case.members.sha256(MANIFEST)
         cms_seal.check(case, "container", SIGNATURE, case.members.read(SIGNATURE), digest)
+    if SIGNATURE in case.closed:  # nothing in a bundle shows what came after its own time token
+        findings.head("head.as_of", time=shown(case.closed[SIGNATURE].at))
+    else:
+        findings.head("head.as_of_nothing")
 
 
 def _check_list(case: Case) -> None:

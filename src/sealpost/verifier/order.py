@@ -9,23 +9,21 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
-from sealpost.verifier import adoption
-from sealpost.verifier.case import Case, Record, instant
+from sealpost.verifier import adoption, mailing, terms
+from sealpost.verifier.case import CLOCK, Case, Record, event_time, recorded_at, submitted_at
 from sealpost.verifier.certificates import shown
 from sealpost.verifier.report import Said
 from sealpost.verifier.tables import MEMBERS, ORDER, RULES
 from sealpost.verifier.timestamps import StampedTime
 
-_CLOCK = timedelta(seconds=RULES["tolerance"]["clockSeconds"])
 _LATER = RULES["tolerance"]["sealedLaterSeconds"]
 _SECOND = timedelta(seconds=1)
 _LOG = re.compile(MEMBERS["log"], re.ASCII)
 
 
 def check(case: Case) -> None:
-    """Says order, and remarks on what the records say of their clock and environment."""
+    """Says order, and remarks on records that were sealed later."""
     findings = case.findings
     with findings.about("order"):
         records = list(case.records.values())
@@ -33,6 +31,8 @@ def check(case: Case) -> None:
             raise Said("order.malformed", reason="a record that cannot be read")
         _require_events(records)
         _require_decisions(records)
+        mailing.check(records)
+        terms.check(findings, records)
         for record in records:
             _require_times(case, record)
         adopted = adoption.adopted(case)
@@ -47,9 +47,12 @@ def check(case: Case) -> None:
 
 
 def _require_events(records: list[Record]) -> None:
+    """The submission first, and only there; where the first event is unknown, its own sentence says so."""
     for record in records:
-        if (record.event in ORDER["submission"]) != (record.seq == 1):
+        if record.event and (record.event in ORDER["submission"]) != (record.seq == 1):
             raise Said("order.submission")
+    if records[0].event and abs(event_time(records[0]) - submitted_at(records[0])) > CLOCK:
+        raise Said("order.submitted", record=records[0].seq)
 
 
 def _require_decisions(records: list[Record]) -> None:
@@ -60,39 +63,40 @@ def _require_decisions(records: list[Record]) -> None:
                 raise Said("order.decisions", other=decided.seq, record=record.seq)
             decided = record
         if record.event in ORDER["recipientDecisions"]:
-            _require_announced(records, record)
-        if record.event in ORDER["content"] and (decided is None or decided.event not in ORDER["acceptance"]):
+            _require_announced(records, record, "order.announced")
+        if record.event in ORDER["opened"]:
+            _require_announced(records, record, "order.opened")
+        if record.event in ORDER["content"] and not _follows(record, decided, ORDER["acceptance"]):
             raise Said("order.content", record=record.seq)
+        if record.event in ORDER["erased"] and not _follows(record, decided, ORDER["decisions"]):
+            raise Said("order.erased", record=record.seq)
 
 
-def _require_announced(records: list[Record], decision: Record) -> None:
+def _follows(record: Record, decided: Record | None, events: frozenset[str]) -> bool:
+    """Whether it comes after such a decision, by number and by time."""
+    return decided is not None and decided.event in events and event_time(record) + CLOCK >= event_time(decided)
+
+
+def _require_announced(records: list[Record], act: Record, code: str) -> None:
     """By the times of events: the record of a handover may be written after somebody who was faster has accepted.
 
     An uncertain handover is noticed later than it happened, so its record alone may have a later time.
     """
     for record in records:
         if record.event in ORDER["announcements"] and (
-            _event_time(record) <= _event_time(decision) or record.event in ORDER["uncertain"]
+            event_time(record) <= event_time(act) or record.event in ORDER["uncertain"]
         ):
             return
-    raise Said("order.announced", record=decision.seq)
-
-
-def _event_time(record: Record) -> datetime:
-    return instant((record.value or {}).get("EventTime"))
-
-
-def _recorded(record: Record) -> datetime:
-    return instant(record.extension.get("recordedAt"))
+    raise Said(code, record=act.seq)
 
 
 def _require_times(case: Case, record: Record) -> None:
-    recorded = _recorded(record)
-    if _event_time(record) > recorded:
+    recorded = recorded_at(record)
+    if event_time(record) > recorded:
         raise Said("order.future", record=record.seq)
-    if _event_time(record) < instant((record.value or {}).get("SubmissionTime")):
+    if event_time(record) < submitted_at(record):
         raise Said("order.submitted", record=record.seq)
-    if record.seal is not None and record.seal.sealed_at + _SECOND + _CLOCK < recorded:
+    if record.seal is not None and record.seal.sealed_at + _SECOND + CLOCK < recorded:
         raise Said("order.sealed", record=record.seq)
     _require_covered(record, case.times.get(record.covered), "order.covered")
     _require_covered(record, record.own_time, "order.token")
@@ -100,13 +104,13 @@ def _require_times(case: Case, record: Record) -> None:
 
 def _require_covered(record: Record, token: StampedTime | None, code: str) -> None:
     """Neither record nor seal can be later than a time that was given over them."""
-    latest = max(_recorded(record), record.seal.sealed_at if record.seal else _recorded(record))
-    if token is not None and latest > token.at + token.accuracy + _CLOCK:
+    latest = _latest(record)
+    if token is not None and latest > token.at + token.accuracy + CLOCK:
         raise Said(code, record=record.seq, time=shown(token.at), recorded=shown(latest))
 
 
 def _require_sequence(one: Record, other: Record) -> None:
-    if _recorded(other) + _CLOCK < _recorded(one):
+    if recorded_at(other) + CLOCK < recorded_at(one):
         raise Said("order.recorded", record=other.seq, other=one.seq)
 
 
@@ -128,15 +132,32 @@ def _place(place: tuple[str, int, int]) -> tuple[list[int], int]:
 
 
 def _remark(case: Case, record: Record) -> None:
-    findings, ours = case.findings, record.extension
-    clock: dict[str, Any] = ours.get("clock") or {}
-    if ours.get("environment") == "test":
-        findings.remark("remark.test")
-    if clock.get("source") == "none":
-        findings.remark("remark.clock")
-    if clock.get("demoShiftSeconds"):
-        findings.remark("remark.shifted")
     if record.seal is not None and record.value is not None:
-        seconds = int((record.seal.sealed_at - _recorded(record)).total_seconds())
+        seconds = int((record.seal.sealed_at - recorded_at(record)).total_seconds())
         if seconds > _LATER:
-            findings.remark("remark.sealed_later", record=record.seq, seconds=seconds)
+            case.findings.remark("remark.sealed_later", record=record.seq, seconds=seconds)
+
+
+def check_closed(case: Case) -> None:
+    """Says order where certificate or bundle were stamped before the newest thing in them."""
+    inside = list[tuple[str, datetime]]()
+    with case.findings.about("order"):
+        inside = [(record.name, _latest(record)) for record in case.records.values() if record.value is not None]
+    for member in (MEMBERS["certificate"], MEMBERS["signature"]):
+        token = case.closed.get(member)
+        if token is not None:
+            with case.findings.about("order", member):
+                _require_later(member, token, inside)
+            inside.append((member, token.at))
+        inside += [(name, one.at) for name, one in case.times.items()]
+        inside += [(one.name, one.own_time.at) for one in case.records.values() if one.own_time]
+
+
+def _latest(record: Record) -> datetime:
+    return max(recorded_at(record), record.seal.sealed_at if record.seal else recorded_at(record))
+
+
+def _require_later(member: str, token: StampedTime, inside: list[tuple[str, datetime]]) -> None:
+    name, latest = max(inside, key=lambda one: one[1], default=("", token.at))
+    if latest > token.at + token.accuracy + CLOCK:
+        raise Said("order.closed", about=member, time=shown(token.at), member=name, later=shown(latest))

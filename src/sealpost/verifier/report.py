@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sealpost.verifier.tables import CHECKS, FAIL, NOT_PROVEN, PASS, VALUES, VERDICTS, reason, said
+from sealpost.verifier.tables import CHECKS, FAIL, NOT_PROVEN, PASS, VALUES, VERDICTS, WORDS, reason, said
 
 _OF_OCTETS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, zlib.error)
 
@@ -42,7 +42,7 @@ class Said(Exception):
         values: what its sentence names.
     """
 
-    def __init__(self, code: str, **values: Any) -> None:
+    def __init__(self, code: str, /, **values: Any) -> None:
         super().__init__(code)
         self.code, self.values = code, values
 
@@ -91,32 +91,56 @@ class Moment:
     """One line of the verifier's own time line, made from a record alone.
 
     Args:
-        at: EventTime as the record writes it.
+        claimed: EventTime as the record writes it.
         record: its number.
-        event: its name, then ``.relay`` or ``.bounce`` where it is the word of a relay, or of a mail that came back, or
-            ``.program`` where an act bears signs of one; ``event.<event>`` is a key of the words.
+        event: its name; of one that this verifier does not know what its URI ends with.
         line: the server's last reply, literally, its lines joined by LF; or empty.
+        by: ``relay`` or ``bounce`` where it is the word of a relay, or of a mail that came back, ``program`` where an act
+            bears signs of one; else empty.
+        proven: not later than this, or empty: nothing is proven of its time.
+        verdict: PASS where the two fit, else NOT PROVEN.
+        signs: of a program instead of a person, named.
         signed: what the record says of the signatures on a returned mail, a fact of the service's: ``pass``, ``none``,
             ``temperror``, ``other``, or empty: nothing.
-        by: the domains of valid ones, and how.
+        signers: the domains of valid ones, and how.
     """
 
-    at: str
+    claimed: str
     record: int
     event: str
     line: str
+    by: str
+    proven: str
+    verdict: str
+    signs: tuple[str, ...]
     signed: str = ""
-    by: tuple[str, ...] = ()
+    signers: tuple[str, ...] = ()
+
+    def words(self, language: str) -> str:
+        """What happened, and whose word it is, in nl, en, de or fr."""
+        code = f"event.{self.event}.{self.by}" if self.by else f"event.{self.event}"
+        told = WORDS[code][language] if code in WORDS else said("event.unknown", language, {"event": self.event})
+        marked = self.signs and self.by != "program"  # else the sentence has the mark
+        return told + (said("event.automation", language, {"signs": ", ".join(self.signs)}) if marked else "")
 
     def as_json(self) -> dict[str, Any]:
-        """For machines: the event's name alone, and ``by``: ``relay``, ``bounce``, ``program`` or empty."""
-        event, _, by = self.event.partition(".")
-        told = {"authenticated": {"result": self.signed, "by": list(self.by)}} if self.signed else {}
-        return {"at": self.at, "record": self.record, "event": event, "by": by, "line": self.line, **told}
+        """For machines; ``at`` is ``claimed``, as earlier versions called it."""
+        return {
+            "at": self.claimed,
+            "claimed": self.claimed,
+            "provenNotLaterThan": self.proven or None,
+            "verdict": self.verdict,
+            "record": self.record,
+            "event": self.event,
+            "by": self.by,
+            "automation": list(self.signs),
+            "line": self.line,
+            **({"authenticated": {"result": self.signed, "by": list(self.signers)}} if self.signed else {}),
+        }
 
     def signed_words(self, language: str) -> str:
         """What the record says of a returned mail's signatures, in a sentence; empty for nothing."""
-        return said(f"signed.{self.signed}", language, {"by": ", ".join(self.by)}) if self.signed else ""
+        return said(f"signed.{self.signed}", language, {"by": ", ".join(self.signers)}) if self.signed else ""
 
 
 @dataclass(slots=True)
@@ -137,11 +161,11 @@ class Findings:
             values["reason"] = reason(values["reason"])
         self.claims.append(Claim(check, about, VERDICTS[code], code, {"about": about, **values}))
 
-    def head(self, code: str, **values: Any) -> None:
+    def head(self, code: str, /, **values: Any) -> None:
         """Adds a line for the head, where nobody overlooks it: what the whole report is about, and is not."""
         self.heads.append(Remark(code, values))
 
-    def remark(self, code: str, **values: Any) -> None:
+    def remark(self, code: str, /, **values: Any) -> None:
         """Adds a remark, once."""
         key = f"{code} {sorted(values.items())}"
         if key not in self._known:
@@ -183,6 +207,7 @@ class Report:
         time_line: from the records, in their order.
         parties: reference, sender, recipient, as the first record has them; empty where none can be read.
         language: of `words`.
+        as_of: the time of the bundle's own time token, or empty: it has none that is right.
     """
 
     claims: tuple[Claim, ...]
@@ -191,6 +216,7 @@ class Report:
     time_line: tuple[Moment, ...]
     parties: dict[str, str]
     language: str
+    as_of: str
 
     @property
     def exit_code(self) -> int:
@@ -214,6 +240,7 @@ class Report:
         return {
             "format": "sealpost-report/1",
             "exit": self.exit_code,
+            "stateAsOf": self.as_of or None,
             "checks": {check: verdict for check in CHECKS if (verdict := self.verdict(check))},
             "claims": [
                 {"check": one.check, "about": one.about, "verdict": one.verdict, "why": one.why}
@@ -227,7 +254,10 @@ class Report:
         }
 
 
-def finished(findings: Findings, time_line: tuple[Moment, ...], parties: dict[str, str], language: str) -> Report:
+def finished(
+    findings: Findings, time_line: tuple[Moment, ...], parties: dict[str, str], language: str, as_of: str = ""
+) -> Report:
     """The report, its claims in the order of the checks."""
     claims = sorted(findings.claims, key=lambda one: CHECKS.index(one.check))
-    return Report(tuple(claims), tuple(findings.heads), tuple(findings.remarks), time_line, parties, language)
+    heads, remarks = tuple(findings.heads), tuple(findings.remarks)
+    return Report(tuple(claims), heads, remarks, time_line, parties, language, as_of)

@@ -15,7 +15,7 @@ from uuid import UUID
 import rfc8785
 
 from sealpost.domain.note import NoNote, strict_base64
-from sealpost.verifier.case import Case, Record, instant
+from sealpost.verifier.case import Case, Record, event_label, instant
 from sealpost.verifier.report import Said
 from sealpost.verifier.tables import RULES, suite
 
@@ -48,7 +48,12 @@ def check(case: Case) -> None:
             _require_form(record.value)
             if first is not None and first.value is not None:
                 _require_same(record, first)
-            findings.say("structure.ok", record.name, record=record.seq)
+            if record.event:
+                findings.say("structure.ok", record.name, record=record.seq)
+            else:
+                findings.say(
+                    "structure.event", record.name, record=record.seq, event=event_label(record.value["ERDSEventId"])
+                )
         with findings.about("canonical", record.name, record=record.seq):
             _require_canonical(record)
             findings.say("canonical.ok", record.name, record=record.seq)
@@ -70,8 +75,6 @@ def _require_form(value: dict[str, Any]) -> None:
     _require(value.get("version") == RULES["version"], "version")
     _require(_is_uuid7(value.get("EvidenceIdentifier")), "EvidenceIdentifier")
     record = Record(0, "", b"", value)
-    if not record.event:
-        raise Said("structure.event", event=str(value.get("ERDSEventId"))[:120])
     if wrong := _misfit(value, "record", "record"):
         raise Said("structure.member", member=wrong)
     if not 1 <= value["EvidenceRefersToRecipient"] <= len(value["RecipientDetails"]):

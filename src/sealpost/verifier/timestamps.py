@@ -62,6 +62,7 @@ class StampedTime:
         authority: subject of the signing certificate (RFC 4514).
         anchor: the trusted root that the path ends in; None when no roots were given, and then *who* gave the time is
             not proven.
+        signer: the signing certificate.
     """
 
     at: datetime
@@ -70,6 +71,7 @@ class StampedTime:
     serial: int
     authority: str
     anchor: x509.Certificate | None
+    signer: x509.Certificate
 
 
 def check_token(
@@ -111,7 +113,9 @@ def check_token(
     except _MALFORMED as error:
         raise BadToken("not a well-formed time token") from error
     subject = certificate.subject.rfc4514_string()
-    return StampedTime(at, _accuracy(info), info["policy"].dotted, info["serial_number"].native, subject, anchor)
+    return StampedTime(
+        at, _accuracy(info), info["policy"].dotted, info["serial_number"].native, subject, anchor, certificate
+    )
 
 
 def _require(truth: object, why: str) -> None:

@@ -14,9 +14,12 @@ from typing import Any, BinaryIO, cast
 
 from sealpost.verifier import (
     adoption,
+    agreement,
     audit,
     chain,
+    circumstances,
     container,
+    dating,
     earlier,
     fingerprints,
     logged,
@@ -29,12 +32,13 @@ from sealpost.verifier import (
     times,
     tls,
 )
-from sealpost.verifier.case import Case, Record, opened
+from sealpost.verifier.case import Case, Dated, Record, event_label, opened
+from sealpost.verifier.certificates import shown
 from sealpost.verifier.earlier import Receipt
 from sealpost.verifier.members import BadZip, Members
 from sealpost.verifier.prose import Reset
 from sealpost.verifier.report import Findings, Moment, Report, Said, Unusable, finished, reasons_of
-from sealpost.verifier.tables import WORDS
+from sealpost.verifier.tables import MEMBERS, NOT_PROVEN, PASS, WORDS
 from sealpost.verifier.trust import Trust, Unfit
 
 _CHECKS = (
@@ -47,10 +51,15 @@ _CHECKS = (
     (fingerprints.check_mails, "mail"),
     (tls.check, "tls"),
     (adoption.check, "chain"),
+    (agreement.check, "agreement"),
     (order.check, "order"),
+    (dating.check, "dating"),
+    (circumstances.check_environment, "environment"),
+    (circumstances.check_clock, "clock"),
     (container.check, "container"),
     (pdf.check, "pdf"),
     (signer.check, "signer"),
+    (order.check_closed, "order"),
 )
 
 
@@ -112,7 +121,7 @@ def _report(
         audit.check(case, log, states)
     prose.check(case, reset)
     findings.remark("remark.read")
-    return finished(findings, _time_line(case), _parties(case), language)
+    return finished(findings, _time_line(case), _parties(case), language, _as_of(case))
 
 
 def _examined(members: Members, trust: Trust | None) -> Case:
@@ -147,35 +156,59 @@ def _require_whole(members: Members) -> None:
 
 
 def _time_line(case: Case) -> tuple[Moment, ...]:
-    return tuple(_moment(one) for one in case.records.values() if one.value is not None)
+    nothing = Dated(None, is_close=False)
+    return tuple(
+        _moment(one, case.dated.get(one.seq, nothing)) for one in case.records.values() if one.value is not None
+    )
 
 
-def _moment(record: Record) -> Moment:
-    value, found = record.value or {}, record.extension.get("smtp")
-    smtp: dict[str, Any] = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
-    line = str(smtp.get("final") or smtp.get("finalB64") or "")
+def _moment(record: Record, dated: Dated) -> Moment:
+    value, smtp, web = record.value or {}, _object(record, "smtp"), _object(record, "web")
     said = "bounce" if "bounce" in record.extension else "relay" if smtp.get("by") == "relay" else _sign(record)
-    event = f"{record.event}.{said}" if f"event.{record.event}.{said}" in WORDS else record.event
-    return Moment(str(value.get("EventTime"))[:40], record.seq, event, line, *_signed(record))
+    given = web.get("automation")
+    signs = cast("list[Any]", given) if isinstance(given, list) else []
+    signed, signers = _signed(record)
+    return Moment(
+        str(value.get("EventTime"))[:40],
+        record.seq,
+        record.event or event_label(value.get("ERDSEventId")),
+        str(smtp.get("final") or smtp.get("finalB64") or ""),
+        by=said if f"event.{record.event}.{said}" in WORDS else "",
+        proven=shown(dated.at) if dated.at else "",
+        verdict=PASS if dated.is_close else NOT_PROVEN,
+        signs=tuple(str(one)[:60] for one in signs[:20]),
+        signed=signed,
+        signers=signers,
+    )
+
+
+def _object(record: Record, name: str) -> dict[str, Any]:
+    return _members(record.extension.get(name))
+
+
+def _members(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _as_of(case: Case) -> str:
+    """The time of the bundle's own token; nothing in it shows what came afterwards."""
+    token = case.closed.get(MEMBERS["signature"])
+    return shown(token.at) if token else ""
 
 
 def _signed(record: Record) -> tuple[str, tuple[str, ...]]:
     """What a record says of the signatures on a returned mail."""
-    found = _object(_object(record.extension.get("bounce")).get("authenticated"))
+    found = _members(_object(record, "bounce").get("authenticated"))
     if not found:
         return "", ()
     given: Any = found.get("signatures")
-    ones = [_object(one) for one in cast("list[Any]", given)] if isinstance(given, list) else []
+    ones = [_members(one) for one in cast("list[Any]", given)] if isinstance(given, list) else []
     valid = [one for one in ones if one.get("result") == "pass" and one.get("mechanism") in ("dkim", "arc")]
     by = tuple(f"{one['domain']} ({one['mechanism'].upper()})" for one in valid if isinstance(one.get("domain"), str))
     result = found.get("result")
     if result == "pass" and by:
         return "pass", by
     return (str(result), ()) if result in ("none", "temperror") else ("other", ())
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _sign(record: Record) -> str:

@@ -4,6 +4,7 @@
 import { Findings, Malformed, isFault, require } from "./report.js";
 import { BadZip, Members } from "./zip.js";
 import { MEMBERS, RULES } from "./tables.js";
+import { asText, beginning } from "./values.js";
 import { isObject, parse } from "./json.js";
 import { readSeal } from "./seals.js";
 import { text } from "./octets.js";
@@ -14,6 +15,7 @@ const KINDS = Object.fromEntries(PATTERNS.map((kind) => [kind, new RegExp(`^(?:$
 const FIXED = new Set(["mimetype", MEMBERS.readme, ...MEMBERS.needed]);
 const NUMBERED = new Set(["record", "seal", "salt", "proof"]);
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+export const CLOCK = RULES.tolerance.clockSeconds * 1000;
 const OWN = /^https?:\/\/[^\t-\r #]+\/event#([a-z_]+)$/;
 
 /** A record and what stands beside it; see `case.py`. */
@@ -56,6 +58,8 @@ export class Case {
   own = null;
   /** Of the seals that are right, by the name of their member: `{chain, at}`, the time null without a token. */
   sealers = new Map();
+  closed = new Map();
+  dated = new Map();
 
   constructor(members, trust, findings) {
     this.members = members;
@@ -165,6 +169,21 @@ function eventName(uri) {
   const found = OWN.exec(uri);
   return found && RULES.ownEvents.includes(found[1]) ? found[1] : "";
 }
+
+/** An event for people, also one that is not known: its name, without what stands before it. */
+export function eventLabel(uri) {
+  const written = asText(uri);
+  return eventName(uri) || beginning(beginning(written, 300).split(/[/#]/).at(-1), 120) || beginning(written, 120);
+}
+
+/** When a record says that it happened. */
+export const eventTime = (record) => instant(record.value?.EventTime);
+
+/** When a record says that the message was submitted. */
+export const submittedAt = (record) => instant(record.value?.SubmissionTime);
+
+/** When a record says that it was written. */
+export const recordedAt = (record) => instant(record.extension.recordedAt);
 
 /** A time as records write it, in milliseconds. */
 export function instant(written) {

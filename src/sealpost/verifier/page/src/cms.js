@@ -9,7 +9,7 @@ import { certificatesOf, isSearchable } from "./certificates.js";
 import { equal, isSorted, sha256 } from "./octets.js";
 import { identifierOf, isNamedBy, isOf, signedOctets, signerOf } from "./timestamps.js";
 import { shown } from "./case.js";
-import { stamped } from "./times.js";
+import { isOwn, stamped } from "./times.js";
 
 const SIGNED_DATA = "1.2.840.113549.1.7.2";
 const DATA = "1.2.840.113549.1.7.1";
@@ -133,7 +133,7 @@ async function requireBound(refuse, binding, leaf) {
 }
 
 async function judge(found, checkId, about, who, refuse, signer) {
-  const at = await timeOf(found, checkId, refuse, signer);
+  const at = await timeOf(found, checkId, about, refuse, signer);
   const judged = at ?? Date.now();
   if (!RULES.suites.some((one) => covers(one, judged))) throw new Said(`${checkId}.suite`, { time: shown(judged) });
   if (at !== null || found.trust) await certificatesOf(found).judge(checkId, who, judged);
@@ -143,13 +143,19 @@ async function judge(found, checkId, about, who, refuse, signer) {
   found.findings.say(`${checkId}.ok`, about, { signer: who.name });
 }
 
-async function timeOf(found, checkId, refuse, signer) {
+async function timeOf(found, checkId, about, refuse, signer) {
   const attributes = signer.unsigned === null ? new Map() : attributesOf(refuse, signer.unsigned, [TOKEN]);
   if (!attributes.has(TOKEN)) return null;
+  let token;
   try {
-    return (await stamped(found.findings, found.trust, attributes.get(TOKEN).whole, signer.signature)).at;
+    token = await stamped(found.trust, attributes.get(TOKEN).whole, signer.signature);
   } catch (end) {
     if (!(end instanceof Said)) throw end;
     throw new Said(`${checkId}.token`, { reason: end.values.reason ?? "revoked" });
   }
+  found.closed.set(about, token);
+  if (isOwn(found, token)) {
+    found.findings.say("time.own", about, { about, time: shown(token.at), authority: token.authority });
+  }
+  return token.at;
 }

@@ -4,6 +4,7 @@
 import { Said } from "./report.js";
 import { BadZip } from "./zip.js";
 import { MEMBERS } from "./tables.js";
+import { shown } from "./case.js";
 import { check as checkSeal } from "./cms.js";
 import { equal, strictBase64, text } from "./octets.js";
 
@@ -16,7 +17,7 @@ const TAIL = "</asic:ASiCManifest>\n";
 const LINE =
   /<asic:DataObjectReference URI="([^"<>&%]+)" MimeType="[a-z0-9;=/ .+-]+"><ds:DigestMethod Algorithm="http:\/\/www\.w3\.org\/2001\/04\/xmlenc#sha256"\/><ds:DigestValue>([A-Za-z0-9+/=]{44})<\/ds:DigestValue><\/asic:DataObjectReference>\n/y;
 
-/** Says container. */
+/** Says container, and in the head whose state the bundle shows. */
 export async function check(found) {
   const { findings, members } = found;
   for (const name of found.strangers()) findings.say("container.member", name);
@@ -26,6 +27,9 @@ export async function check(found) {
     const digest = await members.sha256(MANIFEST);
     await checkSeal(found, "container", SIGNATURE, await members.read(SIGNATURE), digest);
   });
+  const token = found.closed.get(SIGNATURE);
+  if (token) findings.head("head.as_of", { time: shown(token.at) }); // nothing in a bundle shows what came after that
+  else findings.head("head.as_of_nothing");
 }
 
 /** Every file but mimetype and META-INF exactly once; says each that is not as listed. */

@@ -97,7 +97,7 @@ export function worst(claims) {
 }
 
 /** The report as the command's `--json` gives it, its claims in the order of the checks. */
-export function finished(findings, timeLine, parties, language) {
+export function finished(findings, timeLine, parties, language, stateAsOf = null) {
   const order = (one) => CHECKS.indexOf(one.check);
   const claims = findings.claims.toSorted((one, other) => order(one) - order(other));
   const worded = (one) => ({ ...one, words: said(one.why, language, one.values) });
@@ -105,6 +105,7 @@ export function finished(findings, timeLine, parties, language) {
   return {
     format: "sealpost-report/1",
     exit: exitOf(claims),
+    stateAsOf,
     checks: Object.fromEntries(checks.filter(([, verdict]) => verdict)),
     claims: claims.map(worded),
     heads: findings.heads.map(worded),

@@ -43,7 +43,7 @@ export function details(report, facts, language) {
 /** What must not be overlooked: a trust folder that counts for nothing, evidence that counts for nothing but tests. */
 export function notices(report, language) {
   const unfit = report.claims.filter((one) => one.check === "trust");
-  const found = [...unfit, ...report.remarks.filter((one) => one.why === "remark.test")];
+  const found = [...unfit, ...report.claims.filter((one) => one.why === "environment.test")];
   return found.map((one) => element("p", { class: "notice" }, sentence(one.why, language, one.values)));
 }
 
@@ -69,26 +69,29 @@ function heads(report, language) {
 function timeLine(report, language) {
   if (!report.timeLine.length) return [];
   const head = (name) => element("th", { scope: "col" }, words(name, language));
+  const times = ["claimed", "proven"].map((name) => element("th", { scope: "col" }, WORDS[`head.${name}`][language]));
   return [
     element("h2", { id: "time-line" }, WORDS["head.time_line"][language]),
     report.exit === 1 ? element("p", { class: "warning" }, icon(FAIL), WORDS["head.unproven"][language]) : null,
     element(
       "table",
       { "aria-labelledby": "time-line" },
-      element("thead", {}, element("tr", {}, ["at", "event", "line"].map(head))),
+      element("thead", {}, element("tr", {}, times, ["event", "line"].map(head))),
       element("tbody", {}, report.timeLine.map((one) => moment(one, language))),
     ),
   ].filter(Boolean);
 }
 
-function moment({ at, record, event, by, line, authenticated }, language) {
+function moment({ claimed, provenNotLaterThan, verdict, record, event, by, automation, line, authenticated }, language) {
   const name = by ? `event.${event}.${by}` : `event.${event}`;
-  const told = name in WORDS ? WORDS[name][language] : words("unknown", language);
+  const told = name in WORDS ? WORDS[name][language] : sentence("event.unknown", language, { event });
+  const signs = automation.length && by !== "program" ? sentence("event.automation", language, { signs: automation.join(", ") }) : null;
   return element(
     "tr",
     {},
-    element("td", { class: "at" }, isolated(at.replace("T", " ").replace("Z", ""))),
-    element("td", {}, told, " ", element("span", { class: "number" }, `(${record})`), signed(authenticated, language)),
+    element("td", { class: "at" }, plainTime(claimed)),
+    element("td", { class: "at proven" }, badge(verdict, language), " ", provenNotLaterThan ? plainTime(provenNotLaterThan) : "–"),
+    element("td", {}, told, signs, " ", element("span", { class: "number" }, `(${record})`), signed(authenticated, language)),
     element("td", { class: line ? "line" : "line none" }, line ? line.split("\n").map(saidLine) : "–"),
   );
 }
@@ -98,6 +101,8 @@ function signed(authenticated, language) {
   if (!authenticated) return null;
   return element("div", {}, sentence(`signed.${authenticated.result}`, language, { by: authenticated.by.join(", ") }));
 }
+
+const plainTime = (written) => isolated(written.replace("T", " ").replace("Z", ""));
 
 const saidLine = (said) => element("div", {}, element("code", {}, isolated(said)));
 

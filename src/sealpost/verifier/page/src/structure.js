@@ -7,7 +7,7 @@ import { RULES, suite } from "./tables.js";
 import { asText, beginning } from "./values.js";
 import { canonical, isObject, same } from "./json.js";
 import { equal, strictBase64 } from "./octets.js";
-import { Record, instant } from "./case.js";
+import { Record, eventLabel, instant } from "./case.js";
 
 const SHA256_URI = "http://www.w3.org/2001/04/xmlenc#sha256";
 const TIMES = new Set(["EventTime", "SubmissionTime", "AuthenticationTime", "recordedAt", "at"]);
@@ -36,7 +36,8 @@ export async function check(found) {
       if (record.value === null) throw new Said("structure.malformed", { reason: record.fault });
       requireForm(record.value);
       if (first.value !== null) requireSame(record, first);
-      findings.say("structure.ok", record.name, named);
+      if (record.event) findings.say("structure.ok", record.name, named);
+      else findings.say("structure.event", record.name, { ...named, event: eventLabel(record.value.ERDSEventId) });
     });
     await findings.about("canonical", record.name, named, () => {
       if (record.value === null) throw new Said("canonical.malformed", { reason: record.fault });
@@ -59,7 +60,6 @@ function requireForm(value) {
   requireMember(typeof value.EvidenceIdentifier === "string" && UUID7.test(value.EvidenceIdentifier), "EvidenceIdentifier");
   const record = new Record(0, "", new Uint8Array());
   record.value = value;
-  if (!record.event) throw new Said("structure.event", { event: beginning(asText(value.ERDSEventId), 120) });
   const wrong = misfit(value, "record", "record");
   if (wrong) throw new Said("structure.member", { member: wrong });
   const number = value.EvidenceRefersToRecipient;

@@ -50,12 +50,15 @@ async function checked(token, octets, roots) {
   require(isSearchable(certificates), "more certificates than a seal may have");
   const certificate = await verifiedSigner(signed, certificates);
   requireTimeStamping(certificate, info.at);
+  let anchor = null;
   if (roots !== null) {
     const others = certificates.filter((one) => !equal(one.der, certificate.der));
     const path = await pathOf(certificate, others, roots, info.at, isStampIssuer);
     require(path !== null, "no path to a trusted root");
+    anchor = path.at(-1);
   }
-  return { at: info.at, accuracy: info.accuracy, policy: info.policy, authority: certificate.subject.written, certificate, certificates };
+  const { at, accuracy, policy } = info;
+  return { at, accuracy, policy, authority: certificate.subject.written, certificate, certificates, anchor };
 }
 
 /** Tells a bare token from an answer by the first element: an identifier, or the status. */

@@ -3,15 +3,18 @@
 // As `verify.py`, without the copy of a log. Whatever a file holds, the answer is a report; a file that is no bundle at all
 // is an answer with exit 3. A trust folder that cannot be used is told, and all that needs none is checked.
 import { Findings, Said, Unusable, finished, reasonsOf, require } from "./report.js";
-import { MEMBERS, WORDS, said, shownIn } from "./tables.js";
+import { MEMBERS, NOT_PROVEN, PASS, WORDS, said, shownIn } from "./tables.js";
 import { BadZip } from "./zip.js";
 import { asText, beginning, either } from "./values.js";
 import { isObject } from "./json.js";
-import { member, opened } from "./case.js";
+import { eventLabel, member, opened, shown } from "./case.js";
 import { Unfit, chooseTrust } from "./trust.js";
 import * as adoption from "./adoption.js";
+import * as agreement from "./agreement.js";
 import * as chain from "./chain.js";
+import * as circumstances from "./circumstances.js";
 import * as container from "./container.js";
+import * as dating from "./dating.js";
 import * as earlier from "./earlier.js";
 import * as fingerprints from "./fingerprints.js";
 import * as logged from "./logged.js";
@@ -33,10 +36,15 @@ const CHECKS = [
   [fingerprints.checkMails, "mail"],
   [tls.check, "tls"],
   [adoption.check, "chain"],
+  [agreement.check, "agreement"],
   [order.check, "order"],
+  [dating.check, "dating"],
+  [circumstances.checkEnvironment, "environment"],
+  [circumstances.checkClock, "clock"],
   [container.check, "container"],
   [pdf.check, "pdf"],
   [signer.check, "signer"],
+  [order.checkClosed, "order"],
 ];
 
 /**
@@ -79,7 +87,7 @@ async function report(bundle, trust, receipts, language) {
   await earlier.check(found, receipts, (octets) => examined(octets, chosen));
   if (found.members.has(MEMBERS.certificate)) findings.head("head.prose");
   findings.remark("remark.read");
-  return worded(finished(findings, timeLineOf(found), partiesOf(found), language), language);
+  return worded(finished(findings, timeLineOf(found), partiesOf(found), language, asOf(found)), language);
 }
 
 /** A bundle after every check that needs nothing but itself and the trust folder. */
@@ -112,17 +120,33 @@ async function requireWhole(members) {
 }
 
 function timeLineOf(found) {
-  return [...found.records.values()].filter((one) => one.value !== null).map(momentOf);
+  const records = [...found.records.values()].filter((one) => one.value !== null);
+  return records.map((one) => momentOf(one, found.dated.get(one.seq) ?? { at: null, isClose: false }));
 }
 
-function momentOf(record) {
-  let { smtp } = record.extension;
-  smtp = isObject(smtp) ? smtp : {};
-  const line = asText(either(either(smtp.final, smtp.finalB64), ""));
+function momentOf(record, { at, isClose }) {
+  const [smtp, web] = [record.extension.smtp, record.extension.web].map((one) => (isObject(one) ? one : {}));
   const said = "bounce" in record.extension ? "bounce" : smtp.by === "relay" ? "relay" : signOf(record);
-  const by = `event.${record.event}.${said}` in WORDS ? said : "";
-  const at = beginning(asText(record.value.EventTime), 40);
-  return { at, record: record.seq, event: record.event, by, line, ...signedOf(record) };
+  const claimed = beginning(asText(record.value.EventTime), 40);
+  const signs = Array.isArray(web.automation) ? web.automation.slice(0, 20) : [];
+  return {
+    at: claimed,
+    claimed,
+    provenNotLaterThan: at === null ? null : shown(at),
+    verdict: isClose ? PASS : NOT_PROVEN,
+    record: record.seq,
+    event: record.event || eventLabel(record.value.ERDSEventId),
+    by: `event.${record.event}.${said}` in WORDS ? said : "",
+    automation: signs.map((one) => beginning(asText(one), 60)),
+    line: asText(either(either(smtp.final, smtp.finalB64), "")),
+    ...signedOf(record),
+  };
+}
+
+/** The time of the bundle's own token, or null; nothing in it shows what came afterwards. */
+function asOf(found) {
+  const token = found.closed.get(MEMBERS.signature);
+  return token ? shown(token.at) : null;
 }
 
 /** What a record says of the signatures on a returned mail. */

@@ -28,6 +28,8 @@ const SHORT = {
   "0.9.2342.19200300.100.1.25": "DC", "0.9.2342.19200300.100.1.1": "UID",
 };
 
+const ORGANISATION = ["2.5.4.10", "2.5.4.97"]; // its name, its identifier
+
 /** A public key: its kind and how WebCrypto takes it. */
 class Key {
   #imported = new Map();
@@ -169,6 +171,9 @@ function nameOf(value) {
     named(kind) {
       const found = read().flat().filter(([oid]) => oid === kind);
       return found.length > 1 ? null : (found[0]?.[1] ?? "").normalize("NFC");
+    },
+    get organisations() {
+      return read().flat().filter(([oid]) => ORGANISATION.includes(oid)).map(([, said]) => said);
     },
     get written() {
       return read().toReversed().map(rfc4514).join(",");
