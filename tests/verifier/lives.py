@@ -210,13 +210,14 @@ def entries(
     world: World,
     kinds: Sequence[str] = LIFE,
     *,
+    suite: str = "2026-1",
     token: str = TOKEN,
     change: Callable[[int, Value], None] | None = None,
     at: Callable[[int], datetime] | None = None,
     stamped: bool = True,
 ) -> list[Entry]:
     """Sealed records of a life; ``change`` may spoil the value of a record before it is hashed and sealed."""
-    values = write_life(kinds, token=token, at=at, environment=world.environment)
+    values = write_life(kinds, suite=suite, token=token, at=at, environment=world.environment)
     times = [(value["EventTime"], recorded_at(value)) for value in values]
     return seal_records(world, values, change=change, stamped=stamped, times=[recorded for _, recorded in times])
 

@@ -124,14 +124,15 @@ def sealed_by(
     container: Signer | None = None,
     pdf: Signer | None = None,
     change: Change | None = None,
+    suite: str = "2026-2",
 ) -> bytes:
     """A bundle of which parts are sealed by others; ``later``: the records from the fourth on."""
     first, second, third, fourth = (copy(world) for _ in range(4))
     first.record_seal, second.record_seal = records or world.record_seal, later or records or world.record_seal
     third.pdf_seal, fourth.pdf_seal = pdf or world.pdf_seal, container or world.pdf_seal
-    made = entries(first, change=change)
+    made = entries(first, suite=suite, change=change)
     if later:
-        made = [*made[:3], *entries(second, change=change)[3:]]
+        made = [*made[:3], *entries(second, suite=suite, change=change)[3:]]
     what = plan(world, made)
     return bundled(fourth, replace(what, certificate=certified(third, what.records)))
 
@@ -176,6 +177,7 @@ def forged(world: World) -> Iterator[Forged]:
     yield from _for_something_else(world)
     yield from _of_somebody_else(world)
     yield from _naming_others(world)
+    yield from _of_an_earlier_release(world)
     yield from _of_former_times(world)
     yield from _with_lists(world)
 
@@ -286,6 +288,20 @@ def _naming_others(world: World) -> Iterator[Forged]:
         _cert_id(own), _cert_id(own, IssuerSerialV2=_issuer_serial(own)), {"X509Certificate": b64encode(own).decode()}
     )
     yield Forged("the right certificate in three ways", sealed_by(world, change=right), trust)
+
+
+def _of_an_earlier_release(world: World) -> Iterator[Forged]:
+    """It kept its certificates where the operator gave itself another name: nothing says that it is the same one."""
+    trust, code = world.trust_files(), _fail("signer.earlier")
+    old = certify(world, number="")
+    new = certify(world, organisation="Nieuwe Naam B.V.", common="Nieuwe Naam B.V.", number="")
+    charlie = certify(world, organisation="Charlie Post B.V.", common="Charlie Post B.V.", number="")
+    octets = sealed_by(world, change=_from(1, "Nieuwe Naam B.V."), suite="2026-1")
+    yield Forged("an earlier release under another name", octets, trust, code)
+    octets = sealed_by(world, records=old, container=new, pdf=new, change=_from(1, "Nieuwe Naam B.V."), suite="2026-1")
+    yield Forged("an earlier release under another name, renewed since", octets, trust, code)
+    octets = sealed_by(world, container=charlie, change=_from(1, "Nieuwe Naam B.V."), suite="2026-1")
+    yield Forged("an earlier release, its container by a stranger", octets, trust, code | {"signer.differs"})
 
 
 def _of_former_times(world: World) -> Iterator[Forged]:

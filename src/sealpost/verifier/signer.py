@@ -114,12 +114,18 @@ def _check_record(record: Record, about: str, leaf: x509.Certificate) -> None:
     given = cast("dict[str, Any]", details) if isinstance(details, dict) else {}
     identity, name = identity_of(leaf, about), _attribute(given, LEGAL_NAME)
     if name is None or identity.organisation not in {name, _cut(name)}:
-        raise Said("signer.issuer", issuer=name or "?", signer=identity.organisation)
+        code = "signer.earlier" if name and _is_earlier(record) else "signer.issuer"
+        raise Said(code, about=about, issuer=name or "?", signer=identity.organisation)
     number = _attribute(given, LEGAL_ID)
     if number and identity.identifier and number != identity.identifier:
         raise Said("signer.issuer", issuer=f"{name} ({number})", signer=f"{name} ({identity.identifier})")
     if not all(_is_of(one, leaf) for one in _named_certificates(given)):
         raise Said("signer.certificate")
+
+
+def _is_earlier(record: Record) -> bool:
+    """Whether a release made it that kept its certificates when the operator changed its name."""
+    return record.extension.get("suite") == RULES["suites"][0]["name"]
 
 
 def _attribute(details: dict[str, Any], name: str) -> str | None:
@@ -180,9 +186,19 @@ def _check_one(case: Case) -> str:
         elif not _is_same(first[1], identity):
             if _is_renamed(first[1], identity) or _is_listed(case, first[0], leaf):
                 case.findings.remark("remark.renamed", signer=first[1].organisation, other=identity.organisation)
+            elif identity.organisation in _earlier_names(case) - {first[1].organisation}:
+                issuer = identity.organisation
+                case.findings.say("signer.earlier", name, issuer=issuer, signer=first[1].organisation)
             else:
                 case.findings.say("signer.differs", name, signer=_shown(identity), other=_shown(first[1]))
     return first[1].organisation if first else ""
+
+
+def _earlier_names(case: Case) -> set[str]:
+    """The issuers that records of an earlier release name: the operator may since have a certificate in that name."""
+    details = [(one.value or {}).get("EvidenceIssuerDetails") for one in case.records.values() if _is_earlier(one)]
+    found = [_attribute(cast("dict[str, Any]", one), LEGAL_NAME) for one in details if isinstance(one, dict)]
+    return {form for name in found if name for form in (name, _cut(name))}
 
 
 def _shown(identity: Identity) -> str:

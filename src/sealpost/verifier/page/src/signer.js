@@ -58,7 +58,8 @@ async function checkRecord(record, about, leaf) {
   const identity = identityOf(leaf, about);
   const name = attributeOf(details, LEGAL_NAME);
   if (name === null || ![name, cut(name)].includes(identity.organisation)) {
-    throw new Said("signer.issuer", { issuer: name || "?", signer: identity.organisation });
+    const code = name && isEarlier(record) ? "signer.earlier" : "signer.issuer";
+    throw new Said(code, { about, issuer: name || "?", signer: identity.organisation });
   }
   const number = attributeOf(details, LEGAL_ID);
   if (number && identity.identifier && number !== identity.identifier) {
@@ -68,6 +69,9 @@ async function checkRecord(record, about, leaf) {
     if (!(await isNamed(one, leaf))) throw new Said("signer.certificate");
   }
 }
+
+/** Whether a release made it that kept its certificates when the operator changed its name. */
+const isEarlier = (record) => record.extension.suite === RULES.suites[0].name;
 
 /** The one value of an attribute of the issuer; null where there is none, or several. */
 function attributeOf(details, name) {
@@ -114,10 +118,19 @@ function checkOne(found) {
     else if (!isSame(first.identity, identity)) {
       if (isRenamed(first.identity, identity) || isListed(found, first.leaf, leaf)) {
         found.findings.remark("remark.renamed", { signer: first.identity.organisation, other: identity.organisation });
+      } else if (isAnEarlierName(found, identity.organisation) && identity.organisation !== first.identity.organisation) {
+        found.findings.say("signer.earlier", name, { issuer: identity.organisation, signer: first.identity.organisation });
       } else found.findings.say("signer.differs", name, { signer: written(identity), other: written(first.identity) });
     }
   }
   return first?.identity.organisation ?? "";
+}
+
+/** Whether a record of an earlier release names this issuer: the operator may since have a certificate in that name. */
+function isAnEarlierName(found, organisation) {
+  const details = [...found.records.values()].filter(isEarlier).map((one) => one.value?.EvidenceIssuerDetails);
+  const names = details.filter(isObject).map((one) => attributeOf(one, LEGAL_NAME)).filter(Boolean);
+  return names.some((name) => [name, cut(name)].includes(organisation));
 }
 
 const written = ({ organisation, common }) =>
