@@ -99,7 +99,7 @@ async def test_without_trust_nobody_is_believed(world: World) -> None:
     await proven(world)
     report = await verified(world, await sender_bundle(world, token), trusted=False)
     assert report.exit_code == 2
-    assert {"seal.signer", "log.trust", "time.trust"} <= {why for _, why in unproven(report)}
+    assert {"seal.signer", "log.trust", "time.own", "dating.trust"} <= {why for _, why in unproven(report)}
 
 
 async def test_another_installation_is_not_believed(world: World, tmp_path: Path) -> None:
