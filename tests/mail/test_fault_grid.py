@@ -24,9 +24,16 @@ from sealpost.mail.session import Timeouts
 from sealpost.mail.transport import Envelope, Handover, Transport
 from sealpost.mail.wire import LINE_LIMIT
 from sealpost.usecases.announce import announce
+from sealpost.usecases.extend_log import extend_log
+from sealpost.usecases.gather import for_sender
+from sealpost.usecases.reads.tickets import Visible
+from sealpost.usecases.reads.trust import trust_folder
+from sealpost.usecases.stamp import stamp_pending
+from sealpost.verifier.trust import trust_of
+from sealpost.verifier.verify import verify
 from tests.mail.dns_server import DnsServer, Fault, running
 from tests.mail.fault_grid import CELLS, GARBAGE, GOOD, REFUSALS, Cell, FaultyServer
-from tests.world import new_world
+from tests.world import World, new_world
 
 COMPLETE = bool(os.environ.get("SEALPOST_FAULTS_COMPLETE"))
 MAIL = b"Subject: x\r\n\r\nHello Bob\r\n.\r\n..two\r\n"
@@ -59,9 +66,18 @@ async def relay(server: FaultyServer, cell: Cell, trusted: ssl.SSLContext) -> As
 
 @asynccontextmanager
 async def direct(server: FaultyServer, cell: Cell, trusted: ssl.SSLContext) -> AsyncGenerator[Transport]:
+    async with directly(server, cell, trusted, lambda: datetime.now(UTC)) as transport:
+        yield transport
+
+
+@asynccontextmanager
+async def directly(
+    server: FaultyServer, cell: Cell, trusted: ssl.SSLContext, clock: Callable[[], datetime]
+) -> AsyncGenerator[Direct]:
     async with running(DnsServer(ZONES)) as dns:
         resolver = Resolver(["127.0.0.1"], port=dns.port)
-        yield Direct(dns=resolver, sts=None, shuffle=lambda _: None, private=True, **common(server, cell, trusted))
+        options: dict[str, Any] = {**common(server, cell, trusted), "clock": clock}
+        yield Direct(dns=resolver, sts=None, shuffle=lambda _: None, private=True, **options)
 
 
 # What each kind of transport must do is the same; another one is one more line here.
@@ -180,8 +196,8 @@ async def test_through_the_service(
 ) -> None:
     async with (
         faulty(cell, server_tls) as server,
-        direct(server, cell, trusted) as transport,
         new_world(dsn, tmp_path) as world,
+        directly(server, cell, trusted, world.clock.now) as transport,
     ):
         world.service = dataclasses.replace(world.service, transport=transport)
         await world.submitter.submit(world.message(tls_verified=cell.column == "demanded"))
@@ -203,3 +219,14 @@ async def test_through_the_service(
         else:
             assert mail["due_at"] is None
         await transport.close()
+        assert await failures(world, token) == [], "whatever a server does, its record agrees with itself"
+
+
+async def failures(world: World, token: str) -> list[str]:
+    """What the verifier refuses in the ticket's bundle."""
+    await extend_log(world.service)
+    await stamp_pending(world.service)
+    async with for_sender(world.service, Visible(world.alice), token, "en") as made:
+        octets = b"".join([piece async for piece in made.chunks()])
+    report = verify(octets, trust_of(await trust_folder(world.service)))
+    return [f"{one.why} {one.words('en')}" for one in report.claims if one.verdict == "FAIL"]

@@ -56,6 +56,24 @@ def _fallback_in_clear(all_: list[Value]) -> None:
     lines.insert(second + 1, {**lines[second], "line": "220 mx.example.com ESMTP"})
 
 
+def _no_answer_to_start_tls(all_: list[Value]) -> None:
+    """The server hung up at STARTTLS, and got the mail over a second connection, in clear."""
+    del smtp_of(all_[TAKEN])["tls"]
+    lines = lines_of(all_[TAKEN])
+    answer = next(number for number, one in enumerate(lines) if one["line"].startswith("220 2.0.0 Ready"))
+    first = [one for one in deepcopy(lines[:answer]) if not one["line"].startswith("STARTTLS")]
+    lines[answer : answer + 1] = first
+
+
+def _half_an_answer(all_: list[Value]) -> None:
+    """The connection ended within the line that might have become the answer."""
+    _unheard(all_)
+    half = {**lines_of(all_[TAKEN])[-1], "by": "s", "line": "250 2.0.0 O"}
+    lines_of(all_[TAKEN]).append(half)
+    if extension_of(all_[TAKEN])["suite"] != "2026-1":
+        lines_of(all_[TAKEN]).append({**half, "by": "c", "line": "(the line before is not whole)"})
+
+
 def _refused_encryption(all_: list[Value]) -> None:
     del smtp_of(all_[TAKEN])["tls"]
     line = next(one for one in lines_of(all_[TAKEN]) if one["line"].startswith("220 2.0.0 Ready"))
@@ -167,18 +185,22 @@ def _own_words(all_: list[Value]) -> None:
     smtp_of(failed).update(enhanced="5.3.4", why="larger than the server's SIZE")
 
 
-def _international(all_: list[Value]) -> None:
-    for value in all_:
-        value["RecipientDetails"][0]["Identifier"]["value"] = "Bob@B\u00fccher.Example"
-        if "smtp" in extension_of(value):
-            smtp = smtp_of(value)
-            smtp["rcptTo"] = "Bob@xn--bcher-kva.example"
-            smtp["mx"]["domain"] = "xn--bcher-kva.example"
-            smtp["sent"]["DigestValue"] = "A" * 43 + "="  # another mail, which the bundle does not hold
-    for value in all_:
-        for one in lines_of(value) if "TransactionLogInformation" in value else ():
-            if one["line"].startswith("RCPT"):
-                one["line"] = "RCPT TO:<Bob@xn--bcher-kva.example> ORCPT=rfc822;Bob@xn--bcher-kva.example"
+def _international(given: str, domain: str) -> Change:
+    """The sender gave a domain in letters of its own, and servers get its A-labels."""
+
+    def change(all_: list[Value]) -> None:
+        for value in all_:
+            value["RecipientDetails"][0]["Identifier"]["value"] = f"Bob@{given}"
+            if "smtp" in extension_of(value):
+                smtp = smtp_of(value)
+                smtp["rcptTo"], smtp["mx"]["domain"] = f"Bob@{domain}", domain
+                smtp["sent"]["DigestValue"] = "A" * 43 + "="  # another mail, which the bundle does not hold
+        for value in all_:
+            for one in lines_of(value) if "TransactionLogInformation" in value else ():
+                if one["line"].startswith("RCPT"):
+                    one["line"] = f"RCPT TO:<Bob@{domain}> ORCPT=rfc822;Bob@{domain}"
+
+    return change
 
 
 def _unheard(all_: list[Value]) -> None:
@@ -198,6 +220,8 @@ ODD: dict[str, tuple[Change, tuple[str, ...]]] = {
     "a connection that is used again": (_kept_connection, LIFE),
     "a second connection": (_second_connection, LIFE),
     "in clear after a handshake that failed": (_fallback_in_clear, LIFE),
+    "no answer to STARTTLS": (_no_answer_to_start_tls, LIFE),
+    "half an answer to the dot": (_half_an_answer, UNCERTAIN),
     "encryption offered and refused": (_refused_encryption, LIFE),
     "MAIL refused, and RCPT after it": (_pipelined_refusal, FAILED),
     "a 250 to DATA": (_strange_to_data, DELAYED),
@@ -211,7 +235,9 @@ ODD: dict[str, tuple[Change, tuple[str, ...]]] = {
     "a relay of our own name": (_by_relay, LIFE[:3]),
     "failed by a bounce": (_failed_by_bounce, DELIVERED),
     "refused by ourselves": (_own_words, FAILED),
-    "an international domain": (_international, LIFE),
+    "an international domain": (_international("B\u00fccher.Example", "xn--bcher-kva.example"), LIFE),
+    "a sharp s, as IDNA 2003 has it": (_international("stra\u00dfe.example", "strasse.example"), LIFE),
+    "a sharp s, as UTS 46 has it": (_international("stra\u00dfe.example", "xn--strae-oqa.example"), LIFE),
     "no answer to the dot": (_unheard, UNCERTAIN),
     "the process ended": (_nothing, (*UNCERTAIN, "announcement_accepted")),
     "delayed, then taken": (_nothing, (*DELAYED, "announcement_accepted")),

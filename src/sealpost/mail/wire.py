@@ -21,6 +21,8 @@ from sealpost.mail.transport import By, Line
 
 LINE_LIMIT = 4096
 LINES_LIMIT = 128
+CUT_SHORT = b"the line before is not whole"
+"""A remark, so that half a line, which was no answer, is not read as one later (the verifier's ``dialogue``)."""
 _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -]).*)?", re.DOTALL)
 _CHUNK = 262_144
 
@@ -69,13 +71,15 @@ class Wire(asyncio.Protocol):
         for line in (*lines, self._partial) if len(self._partial) > LINE_LIMIT else lines:
             self.log.append(Line(By.server, at, line.removesuffix(b"\r")[:LINE_LIMIT]))
             if len(line) > LINE_LIMIT or len(self._unread) > LINES_LIMIT:
-                self._flooded()
+                self._flooded(in_line=len(line) > LINE_LIMIT)
                 break
             self._unread.append(line.removesuffix(b"\r"))
         self._wake()
 
-    def _flooded(self) -> None:
+    def _flooded(self, *, in_line: bool) -> None:
         """Nothing that follows can be an answer; what came before it still is."""
+        if in_line:
+            self.note(CUT_SHORT)
         self._partial = b""
         self._ended = True
         self.abort()
@@ -83,6 +87,7 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         if self._partial:  # half a line is still something that was said
             self.log.append(Line(By.server, self._clock(), self._partial[:LINE_LIMIT]))
+            self.note(CUT_SHORT)
             self._partial = b""
         self._ended = True
         self._wake()

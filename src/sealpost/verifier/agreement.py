@@ -16,6 +16,7 @@ from sealpost.verifier.report import Said
 from sealpost.verifier.tables import RULES
 
 _RULES: dict[str, Any] = RULES["agreement"]
+_LONGEST_DOMAIN = 255
 _PATH = re.compile(r"(?:MAIL FROM|RCPT TO):<([^>]*)>(?: [\s\S]*)?", re.IGNORECASE)
 _CODE = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _ENHANCED = re.compile(r"[0-9]{3}[ -]([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
@@ -165,17 +166,31 @@ def _require_recipient(value: dict[str, Any], smtp: dict[str, Any]) -> None:
     """The envelope has the recipient's address as servers want it: the domain in small letters and A-labels."""
     person = value["RecipientDetails"][value["EvidenceRefersToRecipient"] - 1]
     given, to = _text(person["Identifier"], "value"), _text(smtp, "rcptTo")
-    _refuse_if(normalised(given) != normalised(to), "recipient", recipient=given, envelope=to)
+    _refuse_if(not written_forms(given) & written_forms(to), "recipient", recipient=given, envelope=to)
 
 
-def normalised(address: str) -> str:
-    """An address for comparing: NFC before the ``@``, small letters and A-labels behind it."""
+def written_forms(address: str) -> set[str]:
+    """How servers may be given an address: NFC before the ``@``, small letters and A-labels behind it.
+
+    The A-labels of some domains (of those with ß, for instance) differ between IDNA 2003 and UTS 46; either is right.
+    """
     local, _, domain = address.rpartition("@")
+    if len(domain) > _LONGEST_DOMAIN:
+        return set()
+    forms = {domain.lower()} if domain.isascii() else {_idna_2003(domain), _punycoded(domain)}
+    return {f"{unicodedata.normalize('NFC', local)}@{form}" for form in forms if form}
+
+
+def _idna_2003(domain: str) -> str:
     try:
-        domain = domain.lower() if domain.isascii() else domain.encode("idna").decode().lower()
+        return domain.encode("idna").decode().lower()
     except UnicodeError:
-        domain = ""
-    return f"{unicodedata.normalize('NFC', local)}@{domain}"
+        return ""
+
+
+def _punycoded(domain: str) -> str:
+    labels = unicodedata.normalize("NFKC", domain.lower()).split(".")
+    return ".".join(one if one.isascii() else f"xn--{one.encode('punycode').decode()}" for one in labels)
 
 
 def _require_host(smtp: dict[str, Any]) -> None:
@@ -230,6 +245,8 @@ def _require_answer(case: Case, record: Record, smtp: dict[str, Any]) -> None:
     last = dialogues[-1] if dialogues else None
     if not final:
         claimed = [one for one in last.deciding if one.code[0] != "3"] if last and last.size is not None else []
+        if last and _is_old(record):  # half a line, within which the connection ended, was not marked as one then
+            claimed = [one for one in claimed if one.index < last.length - 1]
         _refuse_if(claimed, "final", final="-", said=_shown(claimed[0].lines[-1]) if claimed else "")
         return
     if last is None or not (last.commands or last.replies):
@@ -288,7 +305,8 @@ def _require_envelope(smtp: dict[str, Any], last: Dialogue, event: str) -> None:
 def _require_encryption(smtp: dict[str, Any], last: Dialogue, event: str) -> None:
     tls, policy = smtp.get("tls"), an_object(smtp.get("policy", {}))
     if not last.is_cut and last.begun >= 0:
-        _refuse_if(bool(tls) != last.is_encrypted and (tls or event in _RULES["answered"]), "tls")
+        differs = last.is_encrypted is not None and bool(tls) != last.is_encrypted
+        _refuse_if(differs and (tls or event in _RULES["answered"]), "tls")
     demanded = policy.get("demanded") is True or policy.get("type") == "demanded"
     demanded = demanded or (policy.get("type") == "dane" and policy.get("mode") != "unusable")
     demanded = demanded or (policy.get("type") == "mta-sts" and policy.get("mode") == "enforce")

@@ -17,6 +17,7 @@ from sealpost.verifier.case import an_object
 _REPLY = re.compile(r"([2-5][0-9]{2})(?:([ -])[\s\S]*)?")
 _DOT = re.compile(r"\(([0-9]{1,15}) octets, final dot\)")
 _CUT = re.compile(r"\([0-9]{1,9} lines before are left out\)")
+_CUT_SHORT = "(the line before is not whole)"
 _CREDENTIALS = "(credentials)"
 DOT = "."
 
@@ -60,6 +61,7 @@ class Dialogue:
         begun: place of the last greeting; what comes before it was another connection. -1: there is none.
         size: octets of the mail whose final dot was written, or None.
         is_cut: the beginning is left out, for its length.
+        length: lines in all.
     """
 
     commands: tuple[Command, ...]
@@ -67,6 +69,7 @@ class Dialogue:
     begun: int
     size: int | None
     is_cut: bool
+    length: int
 
     @property
     def deciding(self) -> tuple[Reply, ...]:
@@ -84,9 +87,19 @@ class Dialogue:
         return [one for one in self.commands if one.verb == verb and one.index > self.begun]
 
     @property
-    def is_encrypted(self) -> bool:
-        """Whether STARTTLS was taken on the last connection."""
-        return any(one.command == "STARTTLS" and one.code == "220" and one.index > self.begun for one in self.replies)
+    def is_encrypted(self) -> bool | None:
+        """Whether STARTTLS was taken on the last connection. None: the lines do not tell.
+
+        Where it was never answered, the greeting of the next connection, in clear, stands where the answer would. A
+        server that offers STARTTLS again behind it speaks in clear, unless it breaks RFC 3207, section 4.2.
+        """
+        taken = [one for one in self.replies if one.command == "STARTTLS" and one.code == "220"]
+        taken = [one for one in taken if one.index > self.begun]
+        if not taken:
+            return False
+        later = [one for one in self.replies if one.command == "EHLO" and one.index > taken[-1].index]
+        is_offered = any(line[4:].strip().upper() == "STARTTLS" for one in later for line in one.lines)
+        return None if is_offered else True
 
 
 def octets_of_text(members: dict[str, Any], name: str) -> str:
@@ -119,6 +132,8 @@ def read_dialogue(lines: Sequence[Any]) -> Dialogue:
         text, at = octets_of_text(one, "line"), one["at"]
         if one["by"] == "c":
             is_cut = is_cut or bool(_CUT.fullmatch(text))
+            if text == _CUT_SHORT:
+                said, replies = [], [one for one in replies if one.index != index - 1]
             if dot := _DOT.fullmatch(text):
                 text, size = DOT, int(dot[1])
             if not text.startswith("(") or text == _CREDENTIALS:  # else a remark of ours
@@ -135,7 +150,7 @@ def read_dialogue(lines: Sequence[Any]) -> Dialogue:
             command = waiting.pop(0) if waiting else ""
         replies.append(Reply(tuple(said), index, at, command))
         said = []
-    return Dialogue(tuple(commands), tuple(replies), begun, size, is_cut)
+    return Dialogue(tuple(commands), tuple(replies), begun, size, is_cut, len(lines))
 
 
 def _continued(said: list[str], text: str) -> list[str]:

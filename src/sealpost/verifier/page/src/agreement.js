@@ -7,6 +7,7 @@ import { RULES } from "./tables.js";
 import { isObject } from "./json.js";
 import { latin1 } from "./octets.js";
 
+const LONGEST_DOMAIN = 255;
 const AGREEMENT = RULES.agreement;
 const PATH = /^(?:MAIL FROM|RCPT TO):<([^>]*)>(?: [\s\S]*)?$/i;
 const CODE = /^[245]\.[0-9]{1,3}\.[0-9]{1,3}$/;
@@ -156,16 +157,22 @@ function requireEarlier(smtp, at) {
 function requireRecipient(value, smtp) {
   const person = objectOf(arrayOf(value.RecipientDetails)[value.EvidenceRefersToRecipient - 1]);
   const [given, to] = [textOf(objectOf(person.Identifier), "value"), textOf(smtp, "rcptTo")];
-  refuseIf(normalised(given) !== normalised(to), "recipient", { recipient: given, envelope: to });
+  const fits = writtenForms(given).some((one) => writtenForms(to).includes(one));
+  refuseIf(!fits, "recipient", { recipient: given, envelope: to });
 }
 
-/** An address for comparing: NFC before the `@`, small letters and A-labels behind it. */
-function normalised(address) {
+/** How servers may be given an address: NFC before the `@`, small letters and A-labels behind it; see `agreement.py`. */
+function writtenForms(address) {
   const at = address.lastIndexOf("@");
   const [local, domain] = [address.slice(0, Math.max(at, 0)), address.slice(at + 1)];
+  if ([...domain].length > LONGEST_DOMAIN) return [];
   const isAscii = /^[\x00-\x7f]*$/.test(domain);
-  return `${local.normalize("NFC")}@${isAscii ? domain.toLowerCase() : asciiDomain(domain)}`;
+  const forms = isAscii ? [domain.toLowerCase()] : [domain, idna2003(domain)].map(asciiDomain).filter(Boolean);
+  return forms.map((one) => `${local.normalize("NFC")}@${one}`);
 }
+
+/** What IDNA 2003 writes in another way than UTS 46. */
+const idna2003 = (domain) => domain.replace(/[\u200c\u200d]/g, "").replace(/[ßẞ]/g, "ss").replace(/ς/g, "σ");
 
 function asciiDomain(domain) {
   return !/[\s/?#@:\\%[\]]/.test(domain) && URL.canParse(`http://${domain}`) ? new URL(`http://${domain}`).hostname : "";
@@ -218,7 +225,9 @@ function requireAnswer(found, record, smtp) {
   const final = octetsOfText(smtp, "final");
   const last = transcriptsOf(record).at(-1);
   if (!final) {
-    const [claimed] = last && last.size !== null ? last.deciding.filter((one) => one.code[0] !== "3") : [];
+    const answers = last && last.size !== null ? last.deciding.filter((one) => one.code[0] !== "3") : [];
+    // Half a line, within which the connection ended, was not marked as one in old records.
+    const [claimed] = isOld(record) ? answers.filter((one) => one.index < last.length - 1) : answers;
     refuseIf(claimed, "final", { final: "-", said: claimed && shownText(claimed.lines.at(-1)) });
     return;
   }
@@ -283,7 +292,7 @@ function requireEncryption(smtp, last, event) {
   const isAnswered = isAmong(AGREEMENT.answered, event);
   const policy = objectOf("policy" in smtp ? smtp.policy : Object.create(null));
   const hasTls = isTrue(smtp.tls ?? null);
-  const differs = !last.isCut && last.begun >= 0 && hasTls !== last.isEncrypted;
+  const differs = !last.isCut && last.begun >= 0 && last.isEncrypted !== null && hasTls !== last.isEncrypted;
   refuseIf(differs && (hasTls || isAnswered), "tls");
   const demanded =
     policy.demanded === true ||

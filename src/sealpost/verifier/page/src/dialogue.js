@@ -8,6 +8,7 @@ import { require } from "./report.js";
 const REPLY = /^[2-5][0-9]{2}(?:[ -][\s\S]*)?$/;
 const DOT = /^\(([0-9]{1,15}) octets, final dot\)$/;
 const CUT = /^\([0-9]{1,9} lines before are left out\)$/;
+const CUT_SHORT = "(the line before is not whole)";
 const CREDENTIALS = "(credentials)";
 const verbOf = (line) => line.split(" ")[0].toUpperCase();
 
@@ -18,6 +19,7 @@ class Dialogue {
   begun = -1;
   size = null;
   isCut = false;
+  length = 0;
 
   /** The replies after which we said no more than goodbye; to the final dot the first one. */
   get deciding() {
@@ -33,9 +35,13 @@ class Dialogue {
     return this.commands.filter((one) => one.verb === verb && one.index > this.begun);
   }
 
-  /** Whether STARTTLS was taken on the last connection. */
+  /** Whether STARTTLS was taken on the last connection; null: the lines do not tell, see `dialogue.py`. */
   get isEncrypted() {
-    return this.replies.some((one) => one.command === "STARTTLS" && one.code === "220" && one.index > this.begun);
+    const taken = this.replies.filter((one) => one.command === "STARTTLS" && one.code === "220" && one.index > this.begun);
+    if (!taken.length) return false;
+    const later = this.replies.filter((one) => one.command === "EHLO" && one.index > taken.at(-1).index);
+    const isOffered = later.some(({ lines }) => lines.some((line) => line.slice(4).trim().toUpperCase() === "STARTTLS"));
+    return isOffered ? null : true;
   }
 }
 
@@ -51,11 +57,16 @@ export function octetsOfText(members, name) {
 /** Reads the lines of a transcript. */
 export function readDialogue(lines) {
   const found = new Dialogue();
+  found.length = lines.length;
   let [waiting, said] = [[], []];
   for (const [index, one] of lines.entries()) {
     require(isObject(one) && ["c", "s"].includes(one.by) && typeof one.at === "string", "a line without who and when");
     const [text, at] = [octetsOfText(one, "line"), one.at];
     if (one.by === "c") {
+      if (text === CUT_SHORT) {
+        said = [];
+        found.replies = found.replies.filter((reply) => reply.index !== index - 1);
+      }
       takeCommand(found, waiting, text, index, at);
       continue;
     }
