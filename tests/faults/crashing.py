@@ -50,9 +50,9 @@ HASTE: tuple[tuple[Any, str, Any], ...] = (
 """What the service waits for when a process has died: seconds instead of minutes."""
 
 
-def forgetful(state: TicketState, kind: str, at: datetime) -> TicketState:
+def forgetful(state: TicketState, kind: str, at: datetime, event: str = "") -> TicketState:
     """The state machine of somebody who does not remember a decision when the next one comes."""
-    return apply(dataclasses.replace(state, decision=None) if kind in DECISIONS else state, kind, at)
+    return apply(dataclasses.replace(state, decision=None) if kind in DECISIONS else state, kind, at, event)
 
 
 def without_memory() -> None:

@@ -37,9 +37,9 @@ async def site(world: World, dsn: str, tmp_path: Path) -> AsyncGenerator[Site]:
         yield opened
 
 
-def forgetful(state: TicketState, kind: str, at: datetime) -> TicketState:
+def forgetful(state: TicketState, kind: str, at: datetime, event: str = "") -> TicketState:
     """The state machine of somebody who never remembers a decision."""
-    return apply(dataclasses.replace(state, decision=None), kind, at)
+    return apply(dataclasses.replace(state, decision=None), kind, at, event)
 
 
 async def test_two_decisions(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,7 +243,7 @@ async def test_a_new_address_must_be_activated_anew(site: Site) -> None:
         new = await activation(site, "victim@example.org")
         moved = {"username": "Bob", "email_address": "bea@example.org"}
         assert (await client.put(f"{USERS}{bob}", json=moved)).status_code == 200
-        assert await follow(site, new) == 404, "the link went to an address that is no longer the user's"
+        assert await follow(site, new) == 410, "the link went to an address that is no longer the user's"
         assert await follow(site, await activation(site, "bea@example.org")) == 303
         assert (await client.get(f"{USERS}{bob}")).json()["active"]
         assert await may_send(site, "bea@example.org")
@@ -270,7 +270,7 @@ async def test_a_deleted_user_is_gone_and_its_tickets_stay(site: Site) -> None:
         assert again != bob
         link = await activation(site, "bob@example.org")
         assert (await client.delete(f"{USERS}{again}")).status_code == 200
-        assert await follow(site, link) == 404
+        assert await follow(site, link) == 410
 
 
 async def test_the_last_active_administrator_stays(site: Site) -> None:
@@ -294,7 +294,7 @@ async def test_an_activation_mail_is_sent_again_but_not_at_once(site: Site) -> N
         assert len(site.world.mailbox.to("bob@example.org")) == 2
         assert first != second
         assert await follow(site, first) == 303
-        assert await follow(site, second) == 404, "activating ends all links"
+        assert await follow(site, second) == 410, "activating ends all links"
         site.world.clock.real_at += timedelta(minutes=6)
         active = await client.post(again)
         assert (active.status_code, "active already" in active.json()["info"]) == (412, True)

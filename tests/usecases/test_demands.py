@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from sealpost.domain.errors import InvalidInput, PreconditionFailed
+from sealpost.domain.statement import read_statement
 from sealpost.domain.timetable import GREYLIST_MINUTES, QUEUE_LIFETIME, RETRY_MINUTES
 from sealpost.mail.direct import Direct
 from sealpost.mail.return_path import MOST_ATTEMPTS, Expired, NotOurs, Returned
@@ -402,6 +403,8 @@ async def test_one_that_waits_until_its_time_is_over_has_failed_and_the_sender_i
         assert (row["state"], row["tries"], row["claimed_by"], row["due_at"]) == ("failed", int(tried), None, None)
         octets = await here.service.pool.fetchval("select octets from records where kind = 'announcement_failed'")
         assert b"not tried until its time was over" in octets
+        failed = read_statement(json.loads(octets))
+        assert (failed.purpose, failed.attempt, failed.reasons) == ("announcement", int(tried), ("unreachable",))
         notices = [parsed(raw) for raw in server.mails if b"alice@example.org" in raw.split(b"\r\n\r\n")[0]]
         assert any("not tried until its time was over" in text_of(notice) for notice in notices)
 
@@ -541,7 +544,7 @@ async def test_when_it_is_tried_again(
         records = await here.records(token)
         if reason:
             assert smtp_of(records[-1])["class"] == reason
-        assert "no more tries" in json.dumps(json.loads(records[-1]))
+        assert read_statement(json.loads(records[-1])).given_up
         assert len(set(await local_parts(here))) == 1
 
 

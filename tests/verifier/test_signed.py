@@ -11,7 +11,7 @@ from sealpost.cli.verify import run
 from sealpost.verifier.tables import LANGUAGES
 from sealpost.verifier.trust import Trust
 from sealpost.verifier.verify import verify
-from tests.verifier.lives import World, bounce, extension_of, make_bundle, write_life
+from tests.verifier.lives import World, bounce, extension_of, make_bundle, plan, seal_records, write_life
 
 DKIM = {"mechanism": "dkim", "domain": "mx.example.com", "selector": "s1", "result": "pass", "aligned": True}
 WHOLE = {**DKIM, "key": "v=DKIM1; p=AAAA", "dnssec": "insecure", "fields": ["from", "subject"]}
@@ -57,7 +57,8 @@ def values(world: World, **members: Any) -> list[Any]:
 
 def bundle(world: World, authenticated: Any) -> bytes:
     """The certificate is of records in their form: it is not what is tried here."""
-    return make_bundle(world, values(world, authenticated=authenticated), prose=values(world))
+    prose = plan(world, seal_records(world, values(world))).records
+    return make_bundle(world, values(world, authenticated=authenticated), prose=prose)
 
 
 def bundles(world: World) -> Iterator[tuple[str, bytes]]:

@@ -99,7 +99,7 @@ def read_statement(members: Mapping[str, Any]) -> Statement:
         next((detail for code, detail in told if code == "refused-by-recipient"), ""),
         _is_given_up(kind, source, reply or smtp.get("enhanced", "")),
         tuple(extension.get("web", {}).get("automation", ())),
-        smtp.get("cause", ""),
+        smtp.get("cause") or extension.get("mail", {}).get("cause", ""),
         smtp.get("host", ""),
         read_signed(extension.get("bounce", {})),
     )
@@ -180,7 +180,7 @@ def reasons_of(members: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _mail(members: Mapping[str, Any], extension: Mapping[str, Any]) -> tuple[str, int]:
     """Purpose of the mail that is meant, and the attempt at it."""
     if "mail" in extension:
-        return extension["mail"]["purpose"], extension["mail"]["attempt"]
+        return extension["mail"]["purpose"], extension["mail"].get("attempt", 0)
     facts: Mapping[str, Any] = extension.get("smtp") or extension.get("bounce") or {}
     return _first_purpose(members), facts.get("attempt", 0)
 

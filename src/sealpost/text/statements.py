@@ -45,6 +45,11 @@ CAUSES = {
     "no-domain": marked("The domain of the address does not exist, or has no mail server."),
     "no-mail": marked("The domain of the address takes no mail."),
     "no-address": marked("The mail servers of the domain have no address that can be reached."),
+    "not-tried": marked(
+        "It was not tried until its time was over: the servers of its domain were out of reach, or busy with other mail."
+    ),
+    "unsendable": marked("This service could not send the mail."),
+    "own-fault": marked("A fault of this service ended it."),
     "ourselves": marked("The mail servers of the domain are this service itself."),
 }
 """What decided where no reply of a server did (``smtp.cause``)."""

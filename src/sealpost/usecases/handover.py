@@ -21,7 +21,7 @@ from sealpost.domain.records import Event
 from sealpost.domain.timetable import FIRST_TRY
 from sealpost.mail.letter import UnsafeMail
 from sealpost.mail.return_path import LIFE as RETURN_LIFE
-from sealpost.mail.transport import Envelope, Transport
+from sealpost.mail.transport import Envelope, Reason, Transport, Why
 from sealpost.store import mails, tickets
 from sealpost.usecases.chain import record
 from sealpost.usecases.database import insist, transaction
@@ -36,6 +36,11 @@ from sealpost.usecases.settle import settle
 log = structlog.get_logger()
 
 AFTER_FAULT = timedelta(minutes=5)
+NOT_TRIED = Why(
+    "not-tried",
+    "not tried until its time was over: the servers of its domain were out of reach, or busy with other mail",
+)
+OWN_FAULT = Why("own-fault", "ended by a fault of this service")
 
 
 async def hand_over(service: Service, mail_id: UUID, sending: Sending) -> None:
@@ -76,9 +81,9 @@ async def _attempt(service: Service, held: Held, sending: Sending) -> None:
         log.warning("mail not tried", mail=str(mail_id), why=str(error))
         await insist(lambda: _let_go(service, held.claim))
     except (UnsafeMail, ContentDamaged) as error:
-        why = str(error)
+        why = Why("unsendable", str(error))
         log.exception("mail cannot be sent", mail=str(mail_id))
-        await insist(lambda: _never(service, held, sending, ("content", why), prepared))
+        await insist(lambda: _never(service, held, sending, "content", why, prepared))
     except Exception:
         await insist(lambda: _after_fault(service, held, sending, prepared))
         raise
@@ -170,8 +175,7 @@ async def _postpone(service: Service, held: Held, sending: Sending, wait: timede
     until = service.clock.now() + wait
     if until >= sending.ends_at(held.claim, held.ticket):
         log.warning("mail given up", mail=str(held.id), tries=held.claim.tries)
-        why = "not tried until its time was over: the servers of its domain were out of reach, or busy with other mail"
-        await _never(service, held, sending, ("unreachable", why))
+        await _never(service, held, sending, "unreachable", NOT_TRIED)
         return
     async with transaction(service) as connection:
         await mails.let_go(connection, held.claim, until)
@@ -214,7 +218,7 @@ async def _after_fault(service: Service, held: Held, sending: Sending, prepared:
     """
     until = service.clock.now() + AFTER_FAULT
     if until >= sending.ends_at(held.claim, held.ticket):
-        await _never(service, held, sending, ("other", "ended by a fault of this service"), prepared)
+        await _never(service, held, sending, "other", OWN_FAULT, prepared)
         return
     async with transaction(service) as connection:
         await mails.let_go(connection, held.claim, until)
@@ -226,10 +230,11 @@ async def _let_go_ours(service: Service, mail_id: UUID) -> None:
 
 
 async def _never(
-    service: Service, held: Held, sending: Sending, why: tuple[str, str], prepared: Prepared | None = None
+    service: Service, held: Held, sending: Sending, reason: Reason, why: Why, prepared: Prepared | None = None
 ) -> None:
     """A mail that cannot be sent by us at all, or not any more: a final failure, said so; unknown if the dot was due.
 
+    There was no attempt of which servers could say anything, so the cause stands beside the mail's purpose.
     A crash before the commit leaves it claimed; it is looked at again.
     """
     now, claim = service.clock.now(), held.claim
@@ -243,4 +248,8 @@ async def _never(
         if claim.ticket_id and sending.kinds:
             ticket = await tickets.lock(connection, claim.ticket_id)
             kind = sending.kind("uncertain" if uncertain else "failed")
-            await record(service, connection, ticket, [Event(kind, now, now, ((sending.kinds, ""), why))])
+            number = prepared.made.number if prepared else claim.tries
+            mail = {"purpose": sending.kinds, **({"attempt": number} if number else {})}
+            mail |= {"cause": why.code, "why": why.text}
+            reasons = () if uncertain else ((reason, why.text),)
+            await record(service, connection, ticket, [Event(kind, now, now, reasons, extension={"mail": mail})])
