@@ -1,4 +1,4 @@
-"""kill -9 of the whole demo with requests in flight, twice; ``script/faults`` does it as often as one likes."""
+"""kill -9 of the whole demo with requests in flight, once; ``script/faults`` does it as often as one likes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tests.faults.demo_process import ROOT
 
 def rounds(state: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
-    command = [sys.executable, "-m", "tests.faults.killing", "--rounds", "2", "--state", str(state)]
+    command = [sys.executable, "-m", "tests.faults.killing", "--rounds", "1", "--state", str(state)]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_two_kills(tmp_path: Path) -> None:
+def test_a_kill(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     played = rounds(state)
     print(played.stdout)
     assert played.returncode == 0, played.stdout + played.stderr
-    assert json.loads(state.read_text()) == {str(number): "held" for number in range(1, 3)}
+    assert json.loads(state.read_text()) == {str(number): "held" for number in range(1, 2)}
     assert rounds(state).stdout.endswith("0 rounds, 0 violations\n"), "what is done is not done again"

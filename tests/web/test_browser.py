@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.world import ACT, PASSWORD, PDF, links_in
 
 AXE = {"resultTypes": ["violations"], "preload": False, "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+COMPLETE = bool(os.environ.get("SEALPOST_FAULTS_COMPLETE"))
 STATUS = "Failed to load resource: the server responded with a status of "
 PAYLOADS = (
     "<script>alert(1)</script>", '"><script>alert(1)</script>', "'><img src=x onerror=alert(1)>", "<svg/onload=alert`1`>",
@@ -125,7 +127,7 @@ async def test_accepting_by_keyboard_without_scripts(quiet_site: Site, chromium:
         await seen(page, 200, "You have accepted this message")
         await quiet_site.world.work_off()
         await page.reload()
-        assert "The mail server has accepted it for bob@example.com" in await page.inner_text("main")
+        assert "A relay server took it, to pass it on to bob@example.com" in await page.inner_text("main")
         await tab_to(page, "button[aria-label='Download notice.pdf']")
         async with page.expect_download() as started:
             await page.keyboard.press("Enter")
@@ -362,19 +364,26 @@ async def findings(page: Page) -> list[str]:
     found += (
         await page.evaluate("axe.run({resultTypes: ['violations'], preload: false, runOnly: ['color-contrast']})")
     )["violations"]
-    wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
     shown = [f"{one['id']}: {one['help']} {[node['target'] for node in one['nodes']]}" for one in found]
-    return shown + (["wider than the screen"] if wide else [])
+    return shown + await too_wide(page)
+
+
+async def too_wide(page: Page) -> list[str]:
+    wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    return ["wider than the screen"] if wide else []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_axe_on_served_pages(dsn: str, tmp_path: Path, chromium: Any, language: str) -> None:
+    """All pages in English; of the other languages, which have the same elements, each page in one, and its width in all."""
     found: dict[str, list[str]] = {}
+    others = [one for one in LANGUAGES if one != "en"]
     async with furnished(dsn, tmp_path, language) as (site, mails), watched(chromium, site, **PHONE) as page:
         for walk in (recipient_pages, sender_pages):
             async for name in walk(page, site, mails, language):
                 assert await page.locator("html").get_attribute("lang") == language, name
-                found[name] = await findings(page)
+                is_whole = COMPLETE or language in {"en", others[len(found) % len(others)]}
+                found[name] = await findings(page) if is_whole else await too_wide(page)
     assert len(found) == 28
     assert {name: problems for name, problems in found.items() if problems} == {}
