@@ -68,7 +68,7 @@ def _is_old(record: Record) -> bool:
 
 def _require_reasons(record: Record) -> None:
     """A refusal, a failure and an expiry have their reason, nothing else has one."""
-    told, event = _reasons(record), record.event
+    told, event = reasons_of(record), record.event
     if event in _RULES["failures"]:
         _refuse_if(not [one for one in told if one in _RULES["classes"]], "reasonless", event=event)
     allowed = _allowed(record)
@@ -81,8 +81,22 @@ def _require_reasons(record: Record) -> None:
         _refuse_if(claimed not in told, "reason", event=event, code=", ".join(told))
 
 
-def _reasons(record: Record) -> list[str]:
-    """Codes without the issuer's address; of an old record without the purpose that stands first."""
+def class_of_failure(record: Record) -> str:
+    """Why it failed, for the time line: a class of the rules; empty where nothing failed, or none can be read."""
+    try:
+        known = [one for one in reasons_of(record) if one in _RULES["classes"]]
+        named = known or [_claimed_class(record)]
+    except (TypeError, ValueError, KeyError, AttributeError):
+        return ""
+    return named[0] if record.event in _RULES["failures"] and named[0] in _RULES["classes"] else ""
+
+
+def reasons_of(record: Record) -> list[str]:
+    """Codes without the issuer's address; of an old record without the purpose that stands first.
+
+    Raises:
+        ValueError, TypeError, KeyError: they have another form.
+    """
     given = an_object((record.value or {}).get("EventReasons", {"EventReason": []}))["EventReason"]
     codes = [str(an_object(one)["Code"]).rpartition("#")[2] for one in given]
     return codes[1:] if _is_old(record) and codes[:1] and codes[0] in _RULES["about"].get(record.event, []) else codes

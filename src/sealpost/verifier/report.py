@@ -103,6 +103,7 @@ class Moment:
         signed: what the record says of the signatures on a returned mail, a fact of the service's: ``pass``, ``none``,
             ``temperror``, ``other``, or empty: nothing.
         signers: the domains of valid ones, and how.
+        reason: class of a failure, one of the rules, or empty: nothing failed.
     """
 
     claimed: str
@@ -115,13 +116,15 @@ class Moment:
     signs: tuple[str, ...]
     signed: str = ""
     signers: tuple[str, ...] = ()
+    reason: str = ""
 
     def words(self, language: str) -> str:
         """What happened, and whose word it is, in nl, en, de or fr."""
         code = f"event.{self.event}.{self.by}" if self.by else f"event.{self.event}"
         told = WORDS[code][language] if code in WORDS else said("event.unknown", language, {"event": self.event})
         marked = self.signs and self.by != "program"  # else the sentence has the mark
-        return told + (said("event.automation", language, {"signs": ", ".join(self.signs)}) if marked else "")
+        told += said("event.automation", language, {"signs": ", ".join(self.signs)}) if marked else ""
+        return told + (WORDS[f"reason.{self.reason}"][language] if self.reason else "")
 
     def as_json(self) -> dict[str, Any]:
         """For machines; ``at`` is ``claimed``, as earlier versions called it."""
@@ -134,6 +137,7 @@ class Moment:
             "event": self.event,
             "by": self.by,
             "automation": list(self.signs),
+            "reason": self.reason,
             "line": self.line,
             **({"authenticated": {"result": self.signed, "by": list(self.signers)}} if self.signed else {}),
         }

@@ -179,6 +179,7 @@ def _moment(record: Record, dated: Dated) -> Moment:
         signs=tuple(str(one)[:60] for one in signs[:20]),
         signed=signed,
         signers=signers,
+        reason=agreement.class_of_failure(record),
     )
 
 

@@ -68,8 +68,20 @@ function requireReasons(record) {
   refuseIf(wrong.length, "reason", { event, code: wrong.join(", ") });
   const [needed] = listOf(AGREEMENT.reasons, event);
   refuseIf(needed && !told.includes(needed), "reasonless", { event });
-  const claimed = textOf(memberOf(record, "bounce") ?? memberOf(record, "smtp"), "class");
+  const claimed = claimedClass(record);
   refuseIf(failed && claimed && !told.includes(claimed), "reason", { event, code: told.join(", ") });
+}
+
+const claimedClass = (record) => textOf(memberOf(record, "bounce") ?? memberOf(record, "smtp"), "class");
+
+/** Why it failed, for the time line: a class of the rules; empty where nothing failed, or none can be read. */
+export function classOfFailure(record) {
+  try {
+    const [named] = [...reasonsOf(record).filter((one) => AGREEMENT.classes.includes(one)), claimedClass(record)];
+    return AGREEMENT.failures.includes(record.event) && AGREEMENT.classes.includes(named) ? named : "";
+  } catch {
+    return "";
+  }
 }
 
 /** Codes without the issuer's address; of an old record without the purpose that stands first. */

@@ -82,7 +82,7 @@ function timeLine(report, language) {
   ].filter(Boolean);
 }
 
-function moment({ claimed, provenNotLaterThan, verdict, record, event, by, automation, line, authenticated }, language) {
+function moment({ claimed, provenNotLaterThan, verdict, record, event, by, automation, reason, line, authenticated }, language) {
   const name = by ? `event.${event}.${by}` : `event.${event}`;
   const told = name in WORDS ? WORDS[name][language] : sentence("event.unknown", language, { event });
   const signs = automation.length && by !== "program" ? sentence("event.automation", language, { signs: automation.join(", ") }) : null;
@@ -91,7 +91,7 @@ function moment({ claimed, provenNotLaterThan, verdict, record, event, by, autom
     {},
     element("td", { class: "at" }, plainTime(claimed)),
     element("td", { class: "at proven" }, badge(verdict, language), " ", provenNotLaterThan ? plainTime(provenNotLaterThan) : "–"),
-    element("td", {}, told, signs, " ", element("span", { class: "number" }, `(${record})`), signed(authenticated, language)),
+    element("td", {}, told, signs, reason ? WORDS[`reason.${reason}`][language] : null, " ", element("span", { class: "number" }, `(${record})`), signed(authenticated, language)),
     element("td", { class: line ? "line" : "line none" }, line ? line.split("\n").map(saidLine) : "–"),
   );
 }

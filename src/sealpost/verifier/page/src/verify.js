@@ -138,6 +138,7 @@ function momentOf(record, { at, isClose }) {
     event: record.event || eventLabel(record.value.ERDSEventId),
     by: `event.${record.event}.${said}` in WORDS ? said : "",
     automation: signs.map((one) => beginning(asText(one), 60)),
+    reason: agreement.classOfFailure(record),
     line: asText(either(either(smtp.final, smtp.finalB64), "")),
     ...signedOf(record),
   };
