@@ -105,7 +105,7 @@ async def forgo_durability(admin: Any) -> None:
     Tests that kill a server, or look at what it flushes, start one of their own (`EmbeddedServer`), which is as durable
     as everybody's.
     """
-    for name in ("fsync", "full_page_writes", "synchronous_commit", "wal_compression"):
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
         await admin.execute(f"alter system set {name} = off")
     await admin.execute("select pg_reload_conf()")
 

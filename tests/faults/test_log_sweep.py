@@ -25,7 +25,7 @@ from tests.faults.site import Violation, new_site
 from tests.world import World
 
 COMPLETE = bool(os.environ.get("SEALPOST_FAULTS_COMPLETE"))
-SAMPLE = 24
+SAMPLE = 48
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.faults.sweeping import sweep
 from tests.world import World
 
 COMPLETE = bool(os.environ.get("SEALPOST_FAULTS_COMPLETE"))
-SAMPLE = 12
+SAMPLE = 24
 
 
 @pytest.fixture
