@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import math
 import tempfile
 import time
@@ -24,12 +23,13 @@ from sealpost.store.pool import connector
 from sealpost.usecases import passwords
 from tests.hostile.counted import summary
 from tests.site import Site, new_site
+from tests.support.databases import Databases
 from tests.world import World, new_world
 
 TEMPLATE = "migrated"
 # Argon2 as costly as it must be would be most of the suite's time; its parameters are tested by themselves.
 passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-_numbers = itertools.count(1)
+_databases: dict[str, Databases] = {}
 _BEGAN = time.monotonic()
 
 
@@ -112,12 +112,10 @@ async def forgo_durability(admin: Any) -> None:
 
 @asynccontextmanager
 async def fresh_database(server: EmbeddedServer) -> AsyncGenerator[str]:
-    name = f"test_{next(_numbers)}"
-    admin = await asyncpg.connect(server.dsn)
-    await admin.execute(f"create database {name} template {TEMPLATE}")
-    yield with_database(server.dsn, name)
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()
+    databases = _databases.setdefault(server.dsn, Databases(server.dsn, TEMPLATE))
+    name = await databases.take()
+    yield databases.address(name)
+    await databases.give_back(name)
 
 
 @pytest_asyncio.fixture
