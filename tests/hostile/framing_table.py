@@ -75,6 +75,7 @@ def taken_cases(known: Known) -> list[Broken]:
         Broken("blanks around a length", (head(known, b"content-length:   %d  " % len(BODY)) + BODY,)),
         Broken("an empty line before", (b"\r\n" + head(known, LENGTH) + BODY,)),
         Broken("in pieces", (*(bytes([octet]) for octet in head(known, LENGTH)), BODY[:9], BODY[9:])),
+        *_offers(known),
         Broken("HTTP/1.0", (head(known, LENGTH, first=b"POST /webservice/mailsender/send HTTP/1.0") + BODY,)),
         Broken("HTTP/1.0 without Host", (head(known, LENGTH, first=b"POST /webservice/mailsender/send HTTP/1.0", host=b"") + BODY,)),
         Broken("100 headers", (head(known, LENGTH, *(b"x-%d: y" % number for number in range(100))) + BODY,)),
@@ -82,6 +83,28 @@ def taken_cases(known: Known) -> list[Broken]:
         Broken("absolute form", (head(known, LENGTH, first=b"POST http://x/webservice/mailsender/send HTTP/1.1") + BODY,)),
         *(Broken(f"Host {host!r}", (head(known, LENGTH, host=b"host: " + host + b"\r\n") + BODY,)) for host in (b"x", b"X.Example", b"x:1", b"127.0.0.1:65535", b"[::1]", b"[::1]:8025", b"a_b.example:", b"xn--bcher-kva.example", b"sealpost-web-1.sealpost_default:8025")),
     ]  # fmt: skip
+
+
+def _offers(known: Known) -> list[Broken]:
+    """Another protocol is offered, and not taken (RFC 9110, section 7.8): the body is the request's all the same."""
+    offers = {
+        "h2c": (b"connection: Upgrade, HTTP2-Settings", b"upgrade: h2c", b"http2-settings: AAMAAABkAARAAAAAAAIAAAAA"),
+        "TLS": (b"Upgrade: TLS/1.0", b"Connection: Upgrade"),
+        "websocket": (b"Connection: keep-alive, UPGRADE", b"Upgrade: websocket", b"sec-websocket-version: 13"),
+    }
+    found: list[Broken] = []
+    for name, lines in offers.items():
+        forms = {
+            "length": (head(known, *lines, LENGTH), BODY),
+            "chunked": (head(known, *lines, CHUNKED), chunk(BODY) + LAST),
+        }
+        for form, (first, body) in forms.items():
+            found += [
+                Broken(f"{name}, {form}, in one segment", (first + body,)),
+                Broken(f"{name}, {form}, in two segments", (first, body)),
+                Broken(f"{name}, {form}, cut in the head", (first[:40], first[40:] + body[:9], body[9:])),
+            ]
+    return found
 
 
 def _lengths(known: Known) -> list[Broken]:
@@ -280,8 +303,6 @@ def _heads(known: Known) -> list[Broken]:
     ]
     return [
         *(Broken(f"header {line!r}", (head(known, LENGTH, line) + BODY,)) for line in lines),
-        # The parser gives up the body of a request that offers another protocol: refused, never taken by halves.
-        Broken("another protocol is offered", (head(known, LENGTH, b"connection: upgrade", b"upgrade: h2c") + BODY,), (400,)),
         Broken("a web socket is asked for", (head(known, b"connection: upgrade", b"upgrade: websocket", b"sec-websocket-version: 13", b"sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==", first=b"GET /nothing HTTP/1.1"),), (404,)),
         Broken("bare LF as line ends", (head(known, LENGTH).replace(b"\r\n", b"\n") + BODY,)),
         Broken("bare CR as line ends", (head(known, LENGTH).replace(b"\r\n", b"\r") + BODY,), end=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import pytest
@@ -63,3 +64,44 @@ async def test_odd_requests_are_taken(quiet: Quiet) -> None:
     async with quiet.unchanged():
         failures = await run(quiet.port, taken_cases(quiet.known), taken)
         assert not failures, "\n".join(failures)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_a_body_behind_an_offer_is_no_request_and_the_next_request_is_one(quiet: Quiet, pieces: int) -> None:
+    inner = b"GET /inner HTTP/1.1\r\nhost: x\r\n\r\n"
+    offer = b"connection: upgrade\r\nupgrade: h2c\r\nhost: x\r\n"
+    first = b"POST /nothing HTTP/1.1\r\n%bcontent-length: %d\r\n\r\n" % (offer, len(inner))
+    last = b"GET /docs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    octets = first + inner + last
+    cut = len(first) if pieces == 2 else len(octets)
+    assert await statuses(quiet.port, octets[:cut], octets[cut:]) == [404, 200]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_many_offers_in_one_segment_are_answered_in_turn(quiet: Quiet) -> None:
+    one = b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: upgrade%b\r\nupgrade: h2c\r\n\r\n"
+    assert await statuses(quiet.port, one % b"" * 100 + one % b", close") == [404] * 101
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_nothing_is_read_behind_connect(quiet: Quiet, pieces: int) -> None:
+    first = b"CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example:443\r\n\r\n"
+    last = b"GET /docs HTTP/1.1\r\nhost: x\r\n\r\n"
+    got = await statuses(quiet.port, *((first, last) if pieces == 2 else (first + last,)))
+    assert len(got) == 1
+    assert got[0] in REFUSALS
+
+
+async def statuses(port: int, *pieces: bytes) -> list[int]:
+    """Those of all answers on one connection, until the service ends it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for piece in pieces:
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0)  # a segment of its own
+    async with asyncio.timeout(LONGEST):
+        octets = await reader.read()
+    writer.close()
+    return [int(found[1]) for found in re.finditer(rb"HTTP/1\.1 (\d{3}) ", octets)]
