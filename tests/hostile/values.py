@@ -127,9 +127,9 @@ RAW: dict[str, bytes] = {
 
 BASE64: list[str] = [
     "Q", "QU", "QUI", "QUJDR", "QUJDRA", "QUJDRA=", "QUJDRE==", "QUJDRB==", "QUI=QUJD", "QUI=QUI=", "QQ==QQ==", "QQ==QUJD", "=", "==", "===", "====", "=QUJ", "Q===", "QUJD=", "QUJD==", "QUJD====",
-    "QR==", "QUJ=", "QUL=", "QV==", "Q/==", "_-__", "-A==", "QU-D", "QU_D", "QUJD\n", "\nQUJD", "QU\nJD", "QU\r\nJD", "QUJD\r\n", " QUJD", "QUJD ", "QU JD", "QU\tJD", "QUJD\t", "QUJD\0", "Q\0JD", "QUJ\x7f",
+    "QR==", "QUJ=", "QUL=", "QV==", "Q/==", "_-__", "-A==", "QU-D", "QU_D", "QUJD\0", "Q\0JD", "QUJ\x7f",
     "QUJé", "QUJ\u00a0", "QUJ\u2028", "ＱＵＪＤ", "QUJ\u200b", "\ufeffQUJD", "QUJD\U0001f600", "!!!!", "QUJ*", "QUJ.", "QUJ:", "QU,D", "QUJD,QUJD", "data:text/plain;base64,QUJD", "base64:QUJD", "%51UJD", "QUJD%0A", "QUJD&", "<QUJD>",
-    '"QUJD"', "QUJD;", "QUJD\\", "\\QUJ", "QUJ\\n", "QUJD\v", "QUJD\f", "QUJD\x85", "QUJD\x1a", "QUJD" * 16 + "\n" + "QUJD", ("QUJD" * 19 + "\n") * 3, "QUJD" * 5_000 + "Q", "QUJD" * 5_000 + "=", "A" * 65_535, "A" * 99_999, "QUJD" * 300_000 + "Q",
+    '"QUJD"', "QUJD;", "QUJD\\", "\\QUJ", "QUJ\\n", "QUJD\v", "QUJD\f", "QUJD\x85", "QUJD\x1a", "QUJD" * 5_000 + "Q", "QUJD" * 5_000 + "=", "A" * 65_535, "A" * 99_999, "QUJD" * 300_000 + "Q",
 ]  # fmt: skip
 
 FILE_NAMES: list[str] = [

@@ -417,7 +417,7 @@ async def test_refused_content(quiet: Handing, make: Callable[[Handing], bytes],
     [
         (TooLarge("message_body", "more than 9 octets decoded in all"), "552 5.3.4 The text: more than 9 octets decoded in all"),
         (TooLarge("attachments", "at most 9 are taken"), "552 5.3.4 The attachments: at most 9 are taken"),
-        (InvalidInput("attachments[11].attachment", "is not valid base64"), "550 5.6.0 Attachment 12: is not valid base64"),
+        (InvalidInput("attachments[11].attachment", "is base64 whose padding is wrong"), "550 5.6.0 Attachment 12: is base64 whose padding is wrong"),
         (InvalidInput("sender_email", "is empty"), "550 5.6.0 The From address: is empty"),
         (InvalidInput("recipient_email", "is empty"), "550 5.6.0 The recipient's address: is empty"),
         (InvalidInput("something else", "is odd"), "550 5.6.0 something else: is odd"),

@@ -117,4 +117,4 @@ class Base64Text:
         try:
             return unescaped(piece).encode("ascii")
         except ValueError:
-            raise InvalidInput(self._field, "is not valid base64") from None
+            raise InvalidInput(self._field, "is not base64: it has a character beyond ASCII") from None

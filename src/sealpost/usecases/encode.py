@@ -7,11 +7,9 @@ Small content in one go; large content in pieces of some 48 kB into an unnamed f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
-
-import pybase64
 
 from sealpost.content.placement import Blob
 from sealpost.content.spool import Spool
@@ -20,6 +18,7 @@ from sealpost.domain.content import BODY, Part, file_name, media_type
 from sealpost.domain.errors import InvalidInput, TooLarge
 from sealpost.domain.parties import paragraph
 from sealpost.mail.html_body import check_html, is_html
+from sealpost.usecases.base64_text import decode_pieces
 from sealpost.usecases.fields import header
 from sealpost.usecases.service import Limits, Service
 from sealpost.usecases.submit_message import Attachment
@@ -71,7 +70,7 @@ def enclose(service: Service, message_id: UUID, content: Encoded) -> Enclosed:
         return _enclose_large(service, message_id, body, octets, content)
     parts, pieces, total = [body], [octets], len(octets)
     for index, attachment in enumerate(content.attachments):
-        decoded = b"".join(decoded_pieces(f"attachments[{index}].attachment", attachment.encoded))
+        decoded = b"".join(decode_pieces(f"attachments[{index}].attachment", attachment.encoded))
         total = _within(content.limits, total + len(decoded))
         parts.append(_part(index, attachment, decoded[:HEAD], len(decoded), hashlib.sha256(decoded).digest()))
         pieces.append(decoded)
@@ -122,7 +121,7 @@ def _enclose_large(service: Service, message_id: UUID, body: Part, octets: bytes
 
 def _seal_part(index: int, attachment: Attachment, sealing: Sealing, spool: Spool, room: int) -> Part:
     fingerprint, size, head = hashlib.sha256(), 0, b""
-    for piece in decoded_pieces(f"attachments[{index}].attachment", attachment.encoded):
+    for piece in decode_pieces(f"attachments[{index}].attachment", attachment.encoded):
         size += len(piece)
         if size > room:
             raise TooLarge("attachments", "more octets decoded in all than are taken")
@@ -130,43 +129,3 @@ def _seal_part(index: int, attachment: Attachment, sealing: Sealing, spool: Spoo
         fingerprint.update(piece)
         spool.write(sealing.update(piece))
     return _part(index, attachment, head, size, fingerprint.digest())
-
-
-def decoded_pieces(field: str, encoded: Iterable[bytes]) -> Iterator[bytes]:
-    """Strict base64 (RFC 4648, section 4), piece by piece: no foreign character, right padding, no stray bits.
-
-    Args:
-        field: the field's name for the error.
-        encoded: the text in pieces of any size.
-
-    Raises:
-        InvalidInput: naming the field.
-    """
-    rest, ended = b"", False
-    for piece in encoded:
-        text = rest + piece if rest else piece
-        whole = len(text) - len(text) % 4
-        rest = bytes(text[whole:])
-        if whole:
-            if ended:
-                raise InvalidInput(field, "is not valid base64")
-            last = bytes(text[whole - 4 : whole])
-            ended = last.endswith(b"=")
-            yield _decoded(field, text[:whole] if whole < len(text) else text, last)
-    if rest:
-        raise InvalidInput(field, "is not valid base64")
-
-
-def _decoded(field: str, text: bytes, last: bytes) -> bytes:
-    try:
-        decoded = pybase64.b64decode(text, validate=True)
-    except ValueError:
-        raise InvalidInput(field, "is not valid base64") from None
-    # Padding in the middle, and stray bits behind the last octet, would be a second way to write the same octets.
-    padding = last.count(b"=")
-    if (
-        len(decoded) != len(text) // 4 * 3 - padding
-        or pybase64.b64encode(decoded[len(decoded) + padding - 3 :]) != last
-    ):
-        raise InvalidInput(field, "is not valid base64")
-    return decoded
