@@ -22,6 +22,7 @@ from tests.hostile.values import (
     GOOD_KEYS,
     HARMLESS,
     HTML,
+    HUGE,
     KEYS,
     LINES,
     MARK,
@@ -36,6 +37,7 @@ from tests.hostile.values import (
 
 SEND = "/webservice/mailsender/send"
 NOBODY = "nobody@example.org"
+OWN = frozenset({"x-own-id", "x-own-guid", "x-own-campaign"})
 FILE = {"attachment": "QUJD", "attachment_name": "a.txt", "attachment_type": "text/plain"}
 BROKEN = FILE | {"attachment": "!"}
 GOOD: dict[str, Any] = {
@@ -112,7 +114,10 @@ def _addresses(known: Known) -> Iterator[Case]:
 def _types(known: Known) -> Iterator[Case]:
     for field in STRINGS:
         wrong = WRONG_STRINGS + (["null"] if field in REQUIRED else [])
-        yield from (_refused(known, field, raw, raw) for raw in wrong)
+        # A reference of the caller's own may be an integer.
+        yield from (
+            _refused(known, field, raw, raw) for raw in wrong if not (field in OWN and raw.lstrip("-").isdigit())
+        )
     for field in ("reminder_days", "expiry_days"):
         yield from (_refused(known, field, raw, raw) for raw in [*WRONG_INTEGERS, *FAR_INTEGERS])
     for field in MISSING:
@@ -139,6 +144,11 @@ def _raw(known: Known) -> Iterator[Case]:
     for field in (*STRINGS, "attachments", "reminder_days", "expiry_days", *MISSING, "signature_required", "unknown"):
         for name, raw in RAW.items():
             yield Case(f"send {field} {name}", _ask(known, with_raw(GOOD, field, raw)), 400, "body")
+        if field != "unknown":
+            yield from (
+                Case(f"send {field} {name}", _ask(known, with_raw(GOOD, field, raw)), 400, field)
+                for name, raw in HUGE.items()
+            )
         again = json.dumps(field).encode()
         for value in (
             b'"a",' + again + b':"b"',
@@ -150,8 +160,14 @@ def _raw(known: Known) -> Iterator[Case]:
         for name, raw in RAW.items():
             octets = _ask(known, with_raw(GOOD, "attachments", b"[" + with_raw(FILE, field, raw) + b"]"))
             yield Case(f"send attachments[0].{field} {name}", octets, 400, "body")
+    members = GOOD | {"sender_email": NOBODY}
+    for name, raw in HUGE.items():
+        yield Case(f"send unknown {name}", _ask(known, with_raw(members, "unknown", raw)), 412, "sender_email")
+    for name, mark in (("mark", b"\xef\xbb\xbf"), ("two marks", b"\xef\xbb\xbf" * 2)):
+        status, at = (412, "sender_email") if name == "mark" else (400, "body")
+        yield Case(f"send body {name}", _ask(known, mark + json.dumps(members).encode()), status, at)
     good = json.dumps(GOOD).encode()
-    whole = {"nothing": b"", "blank": b" \n", "text": b"hello", "array": b"[" + good + b"]", "string": json.dumps(good.decode()).encode(), "number": b"1", "null": b"null", "mark": b"\xef\xbb\xbf" + good, "utf-16": good.decode().encode("utf-16"), "utf-32": good.decode().encode("utf-32"),
+    whole = {"nothing": b"", "blank": b" \n", "text": b"hello", "array": b"[" + good + b"]", "string": json.dumps(good.decode()).encode(), "number": b"1", "null": b"null", "utf-16": good.decode().encode("utf-16"), "utf-32": good.decode().encode("utf-32"),
              "NUL behind": good + b"\0", "two": good + good, "form": b"subject=a", "xml": b"<a/>", "cut": good[:-1], "depth": b"[" * 100_000, "a comma": good[:-1] + b",}", "NUL before": b"\0" + good, "gzip": b"\x1f\x8b\x08\x00"}  # fmt: skip
     yield from (Case(f"send body {name}", _ask(known, octets), 400, "body") for name, octets in whole.items())
 

@@ -130,9 +130,9 @@ def test_forms_are_read() -> None:
         "b": "é",
         "c": "",
     }
-    assert form("anything/else", b"") == {}
+    assert form("anything/else", b"") == form("anything/else", b"\r\n") == {}
+    assert form("", b"a=1") == form("application/x-www-form-urlencoded; q=1", b"a=1\n") == {"a": "1"}
     for wrong in (
-        "",
         "application/json",
         "multipart/form-data; boundary=x",
         "application/x-www-form-urlencoded; charset=latin-1",
@@ -164,7 +164,9 @@ def test_declared_length(headers: list[tuple[bytes, bytes]], outcome: Any) -> No
         (b"application/json", True), (b"Application/JSON", True), (b"application/json; charset=utf-8", True),
         (b'application/json;charset="UTF-8"', True), (b"application/json;", True), (None, False), (b"", False),
         (b"text/json", False), (b"application/json; charset=latin-1", False), (b"application/json; charset=utf-16", False),
-        (b"application/jsonx", False), (b"application/json, text/html", False), (b"application/json; charset=utf-8; x=y", False),
+        (b"application/jsonx", False), (b"application/json, text/html", False), (b"application/json; charset=utf-8; x=y", True),
+        (b"application/json; charset=utf8", True), (b'application/json ; q="a;b" ; charset=UTF8', True), (b"application/json;;", True),
+        (b"application/json; charset=utf-8; charset=utf-16", False), (b"application/json; charset", False), (b"application/json; a=b c", False),
         (b"multipart/form-data", False), (b"\xff", False),
     ],
 )  # fmt: skip
@@ -232,7 +234,7 @@ ERRORS: list[tuple[Exception, int, str]] = [
 @pytest.mark.parametrize(("error", "status", "info"), ERRORS, ids=[repr(error) for error, _, _ in ERRORS])
 def test_every_exception_has_its_envelope(error: Exception, status: int, info: str) -> None:
     with structlog.testing.capture_logs() as lines:
-        answer = envelope(error, "the-id")
+        answer = envelope(error, "the-id", "/")
     told = json.loads(answer.body)
     assert answer.status == status
     assert list(told) == ["transactionId", "status", "name", "message", "info"]
@@ -254,7 +256,7 @@ def test_every_exception_has_its_envelope(error: Exception, status: int, info: s
 )
 def test_every_status_that_we_answer_has_its_own_sentence(status: int) -> None:
     assert status in KNOWN
-    told = json.loads(envelope(HTTPException("inner", status_code=status), "the-id").body)
+    told = json.loads(envelope(HTTPException("inner", status_code=status), "the-id", "/").body)
     assert (told["message"], told["status"]) == (MESSAGES[status], str(status))
     assert told["name"][0].isupper()
 
@@ -263,7 +265,7 @@ def test_a_fault_is_logged_with_its_place() -> None:
     with pytest.raises(KeyError) as raised:
         _ = {}["nothing"]
     with structlog.testing.capture_logs() as lines:
-        envelope(raised.value, "the-id")
+        envelope(raised.value, "the-id", "/")
     assert lines[0]["error"] == "KeyError"
     assert lines[0]["frames"][-1].startswith("test_access.py:")
 

@@ -81,7 +81,7 @@ def test_verified_tls_may_be_demanded(value: Any, demanded: bool) -> None:
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     *(({name: ABSENT}, name, "is required") for name in ("message_body", "sender_email", "sender_real_name", "subject", "recipient_email", "attachments")),
     *(({name: None}, name, "must be a string") for name in ("message_body", "sender_email", "subject")),
-    *(({name: wrong}, name, "must be a string") for name in ("message_body", "recipient_email", "recipient_language", "x-own-id", "x-own-guid", "x-own-campaign", "recipient_name", "address_basis") for wrong in (1, 1.5, True, [], {}, ["a"])),
+    *(({name: wrong}, name, "must be a string") for name in ("message_body", "recipient_email", "recipient_language", "recipient_name", "address_basis") for wrong in (1, 1.5, True, [], {}, ["a"])),
     *(({name: wrong}, name, "must be an integer") for name in ("reminder_days", "expiry_days") for wrong in (True, False, 6.0, "6", [], {}, 1e3)),
     *(({"attachments": wrong}, "attachments", "must be an array") for wrong in (None, {}, "", 1, True)),
     *(({"attachments": [FILE, wrong]}, "attachments[1]", "must be an object") for wrong in (None, [], "", 1)),
@@ -91,6 +91,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     *(({"signature_required": wrong}, "signature_required", "is not supported yet") for wrong in (True, "no", 0, 1, [])),
     *(({name: wrong}, name, "is not supported yet") for name in ("recipient_phone", "recipient_date_of_birth") for wrong in ("+31612345678", "", 0, False)),
     *(({"verified_tls": wrong}, "verified_tls", "must be true or false") for wrong in ("true", "false", "", "yes", 0, 1, 1.0, [], [True], {})),
+    *(({name: wrong}, name, "must be a string or an integer") for name in ("x-own-id", "x-own-guid", "x-own-campaign") for wrong in (1.5, 10**40, True, [], {}, ["a"])),
     *(({name: "x" * 65_537}, name, "is too long") for name in ("subject", "recipient_email", "x-own-id", "identification")),
 ]  # fmt: skip
 
@@ -100,6 +101,11 @@ def test_refused_with_the_fields_name(changes: dict[str, Any], field: str, why: 
     with pytest.raises(InvalidInput) as refused:
         read(letter(**changes))
     assert (refused.value.field, refused.value.why) == (field, why)
+
+
+def test_references_may_be_integers() -> None:
+    message = read(letter(**{"x-own-id": 123, "x-own-guid": -7, "x-own-campaign": 12345678901234567890}))
+    assert (message.own_id, message.own_guid, message.campaign) == ("123", "-7", "12345678901234567890")
 
 
 def test_a_body_far_over_the_limit_is_not_even_decoded() -> None:

@@ -14,13 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealpost.api.json_scan import MAX_DEPTH, MAX_VALUES, Text, scan, text
+from sealpost.api.json_scan import HUGE, MAX_DEPTH, MAX_VALUES, Text, scan, text
 from sealpost.domain.errors import InvalidInput
 
 HOSTILE: dict[str, bytes] = {
     "empty": b"",
     "spaces": b" \n ",
-    "mark": b'\xef\xbb\xbf{"a":1}',
     "utf-16": '{"a":"b"}'.encode("utf-16"),
     "utf-16-le": '{"a":"b"}'.encode("utf-16-le"),
     "latin-1": '{"a":"é"}'.encode("latin-1"),
@@ -42,9 +41,6 @@ HOSTILE: dict[str, bytes] = {
     "nan": b'{"a":NaN}',
     "infinity": b'{"a":Infinity}',
     "minus infinity": b'{"a":-Infinity}',
-    "far too large": b'{"a":1e999}',
-    "5,000 digits": b'{"a":' + b"9" * 5000 + b"}",
-    "33 digits": b'{"a":' + b"9" * 33 + b"}",
     "leading zero": b'{"a":01}',
     "plus": b'{"a":+1}',
     "hexadecimal": b'{"a":0x10}',
@@ -262,3 +258,22 @@ def test_large_and_hostile_bodies_are_scanned_in_a_second() -> None:
         if took > 1:  # a quarter of a second is usual for the slowest; anything quadratic takes hours
             slow[name] = took
     assert not slow
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"9" * 33, b"9" * 5_000, b"0." + b"1" * 40])
+def test_a_number_that_nobody_could_mean_is_read_over(number: bytes) -> None:
+    for octets in (b'{"a":' + number + b',"b":[1]}', b'{"a":[' + number + b'] , "b" : [ 1 ] }'):
+        found = scan(octets)
+        assert found["a"] in (HUGE, [HUGE])
+        assert found["b"] == [1]
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    octets = b'\xef\xbb\xbf {"a":"b"}'
+    assert plain(octets, scan(octets)) == {"a": "b"}
+    with mapped(octets) as view:
+        assert plain(view, scan(view)) == {"a": "b"}
+    with pytest.raises(InvalidInput):
+        scan(b"\xef\xbb\xbf" + octets)
+    with pytest.raises(InvalidInput):
+        scan(b"\xef\xbb\xbf")

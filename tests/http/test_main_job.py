@@ -128,7 +128,7 @@ async def test_a_new_user_is_invited_and_signs_in(site: Site) -> None:
         ({"attachments": [{"attachment": "YQ", "attachment_name": "a", "attachment_type": "text/plain"}]}, 400, "attachments[0].attachment"),
         ({"attachments": [{"attachment": "YQ==YQ==", "attachment_name": "a", "attachment_type": "text/plain"}]}, 400, "attachments[0].attachment"),
         ({"attachments": [{"attachment": "YR==", "attachment_name": "a", "attachment_type": "text/plain"}]}, 400, "attachments[0].attachment"),
-        ({"attachments": [{"attachment": "YWJ\nj", "attachment_name": "a", "attachment_type": "text/plain"}]}, 400, "attachments[0].attachment"),
+        ({"attachments": [{"attachment": "YWJ!j", "attachment_name": "a", "attachment_type": "text/plain"}]}, 400, "attachments[0].attachment"),
         ({"attachments": [{"attachment": "-_-_", "attachment_name": "a", "attachment_type": "text/plain"}]}, 400, "attachments[0].attachment"),
         ({"attachments": [{"attachment": "YWJj", "attachment_name": "../a", "attachment_type": "text/plain"}]}, 400, "attachments[0].attachment_name"),
         ({"attachments": [{"attachment": "JVBERi0=", "attachment_name": "a.png", "attachment_type": "image/png"}]}, 400, "attachments[0].attachment_type"),

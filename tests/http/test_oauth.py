@@ -47,6 +47,9 @@ async def test_every_way_to_ask(quiet_site: Site) -> None:
         {"params": GRANT, "headers": alice(quiet_site) | {"content-type": "application/json"}},
         {"data": GRANT, "headers": alice(quiet_site)},
         {"params": GRANT, "data": pair(quiet_site), "headers": alice(quiet_site)},
+        {"content": urlencode(GRANT | pair(quiet_site)).encode()},
+        {"content": urlencode(GRANT | pair(quiet_site)).encode() + b"\n", "headers": FORM},
+        {"files": {name: (None, value) for name, value in (GRANT | pair(quiet_site)).items()}},
     ]
     async with quiet_site.client() as program:
         for way in ways:
@@ -66,7 +69,7 @@ async def test_every_way_to_ask(quiet_site: Site) -> None:
         ("grant_type=client_credentials", {"grant_type": "password"}, FORM, 400, "grant_type: "),
         ("grant_type=client_credentials&grant_type=client_credentials", {}, FORM, 400, "query: "),
         ("grant_type=client_credentials", {}, {"content-type": "application/json"}, 415, "the body"),
-        ("grant_type=client_credentials", {}, {}, 415, "the body"),
+        ("grant_type=client_credentials", {}, {"content-type": "multipart/form-data; boundary=x"}, 400, "body: "),
         ("grant_type=client_credentials", {"client_secret": "wrong"}, FORM, 401, "the client's"),
         ("grant_type=client_credentials", {"client_id": "nobody"}, FORM, 401, "the client's"),
         ("grant_type=client_credentials", {"client_secret": ""}, FORM, 401, "the client's"),
@@ -85,8 +88,21 @@ async def test_every_way_that_is_refused(
     async with quiet_site.client() as program:
         answer = await program.post(f"{TOKEN}?{query}", content=body, headers=headers)
     assert answer.status_code == status, answer.text
-    assert answer.json()["info"].startswith(info)
+    told = answer.json()
+    assert told["info"].startswith(info)
+    kind = {400: "invalid_request", 401: "invalid_client", 413: "invalid_request", 415: "invalid_request"}[status]
+    assert told["error"] == ("unsupported_grant_type" if query == "grant_type=password" else kind)
+    assert told["error_description"] == told["info"]
     assert ("www-authenticate" in answer.headers) == (status == 401)
+
+
+@pytest.mark.parametrize("twice", [[("grant_type", "x")] * 2, [("file", ("a.txt", b"x"))]])
+async def test_a_multipart_form_with_a_name_twice_or_a_file(quiet_site: Site, twice: list[Any]) -> None:
+    files = [(name, (None, value)) for name, value in pair(quiet_site).items()]
+    files += [(name, (None, value) if isinstance(value, str) else value) for name, value in twice]
+    async with quiet_site.client() as program:
+        answer = await program.post(TOKEN, params=GRANT, files=files)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
 async def test_a_web_service_user_is_no_oauth_client(quiet_site: Site) -> None:
@@ -178,7 +194,11 @@ async def test_who_may_not_end_a_token(
     async with quiet_site.client() as program:
         answer = await program.post("/oauth/revoke", data={"token": token} | changes, headers=headers)
     assert answer.status_code == status, answer.text
-    assert answer.json()["info"].startswith(info)
+    told = answer.json()
+    assert told["info"].startswith(info)
+    kind = {400: "invalid_request", 401: "invalid_client", 413: "invalid_request", 415: "invalid_request"}[status]
+    assert told["error"] == kind
+    assert told["error_description"] == told["info"]
     assert ("www-authenticate" in answer.headers) == (status == 401)
     assert await lives(quiet_site, token)
 

@@ -14,7 +14,7 @@ from http import HTTPStatus
 import structlog
 from litestar.exceptions import HTTPException
 
-from sealpost.access.refusals import Refusal
+from sealpost.access.refusals import Refusal, UnsupportedGrant
 from sealpost.content.placement import ContentUnavailable
 from sealpost.domain.errors import (
     Conflict,
@@ -32,6 +32,7 @@ from sealpost.domain.errors import (
 JSON = b"application/json"
 RETRY_AFTER = b"5"
 KNOWN = frozenset(status.value for status in HTTPStatus)
+OAUTH = "/oauth/"
 NAMED = frozenset({b"allow", b"retry-after", b"www-authenticate"})
 
 # In this order: the first kind that fits decides.
@@ -68,6 +69,16 @@ MESSAGES = {
     503: "A part of the service is unavailable; nothing was accepted. Please try again.",
 }
 
+OAUTH_ERRORS = {
+    401: "invalid_client",
+    403: "unauthorized_client",
+    429: "temporarily_unavailable",
+    500: "server_error",
+    502: "temporarily_unavailable",
+    503: "temporarily_unavailable",
+}
+"""Codes of RFC 6749, sections 5.2 and 4.1.2.1, by status; every other refusal is *invalid_request*."""
+
 log = structlog.get_logger("sealpost.errors")
 
 
@@ -80,12 +91,13 @@ class Answer:
     body: bytes
 
 
-def envelope(error: Exception, transaction_id: str) -> Answer:
+def envelope(error: Exception, transaction_id: str, path: str) -> Answer:
     """The answer to a request that ended in this exception.
 
     Args:
         error: any; one that we do not know is logged.
         transaction_id: the request's id.
+        path: of the request; below ``/oauth/`` the answer also has what OAuth's clients look for.
     """
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -97,6 +109,8 @@ def envelope(error: Exception, transaction_id: str) -> Answer:
         "message": MESSAGES.get(status, "The request failed."),
         "info": _info(error, status),
     }
+    if path.startswith(OAUTH):
+        members |= _oauth_error(error, status, members)
     body = json.dumps(members).encode()  # ASCII, whatever stands in the strings
     length = (b"content-length", str(len(body)).encode())
     return Answer(status, ((b"content-type", JSON), length, *headers_of(error, status)), body)
@@ -142,6 +156,14 @@ def log_fault(error: Exception, status: int, transaction_id: str) -> None:
         cause=type(error.__cause__).__qualname__ if error.__cause__ else None,
         frames=[f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames],
     )
+
+
+def _oauth_error(error: Exception, status: int, members: dict[str, str]) -> dict[str, str]:
+    """A client that finds no ``error`` takes the answer for a token (RFC 6749, section 5.2)."""
+    code = (
+        "unsupported_grant_type" if isinstance(error, UnsupportedGrant) else OAUTH_ERRORS.get(status, "invalid_request")
+    )
+    return {"error": code, "error_description": members["info"] or members["message"]}
 
 
 def _info(error: Exception, status: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
@@ -28,6 +29,8 @@ Headers = Iterable[tuple[bytes, bytes]]
 Told = Callable[[Scope], Headers]
 
 API_VERSION = (b"api-version", b"1")
+NO_METHOD = "NONE"
+"""A method that no address takes."""
 HEAD = "sealpost.head"
 """In the scope of a GET that was a HEAD."""
 SMALL_BODY = 65_536
@@ -39,9 +42,9 @@ DRAIN_SECONDS = 5.0
 DRAIN_OCTETS = 100_000_000
 
 
-def json_failure(scope: Scope, error: Exception, request_id: str) -> Answer:  # noqa: ARG001 - the shape of a Failure
+def json_failure(scope: Scope, error: Exception, request_id: str) -> Answer:
     """The envelope for every address; bootstrap gives one that makes pages where people look."""
-    return envelope(error, request_id)
+    return envelope(error, request_id, scope["path"])
 
 
 def nothing_told(scope: Scope) -> Headers:  # noqa: ARG001 - the shape of a Told
@@ -71,8 +74,15 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "path": self._plain_path(scope)}
         exchange = Exchange(scope, receive, send, self._limits.get(scope["path"], SMALL_BODY), self._told)
         await exchange.run(self._app, self._failure)
+
+    def _plain_path(self, scope: Scope) -> str:
+        """The path that is meant: where a base address ends with a slash it begins with two; another may end it."""
+        plain: str = "/" + scope["path"].lstrip("/")
+        slash = scope["raw_path"].endswith(b"/") and plain[:-1] in self._limits
+        return plain[:-1] if slash else plain
 
 
 def refuse_head(scope: Scope) -> None:
@@ -99,6 +109,9 @@ class Exchange:
         self._waiting: Message | None = None
         # HEAD is GET whose body is left out (RFC 9110, section 9.3.2), for every address that does not refuse it.
         self._scope: Scope = {**scope, "method": "GET", HEAD: True} if self._head else scope
+        self._options = self._method == "OPTIONS"
+        if self._options:  # what every other method is told: the framework's own answer leaves some out
+            self._scope = {**scope, "method": NO_METHOD}
         self._id = assign(self._scope)
 
     async def run(self, app: App, failure: Failure) -> None:
@@ -161,7 +174,7 @@ class Exchange:
         """The app's send: adds our headers, leaves out the body of HEAD, ends politely with an unread body."""
         if message["type"] == "http.response.start":
             message = self._start(message)
-        elif self._head:
+        elif self._head or (self._options and self._status == HTTPStatus.NO_CONTENT):
             message = {**message, "body": b""}
         if self._closing and message["type"] == "http.response.body" and not message.get("more_body"):
             await self._send({**message, "more_body": True})
@@ -171,6 +184,8 @@ class Exchange:
 
     def _start(self, message: Message) -> Message:
         self._started = True
+        if self._options and message["status"] == HTTPStatus.METHOD_NOT_ALLOWED:
+            message = _options_answer(message)
         self._status = message["status"]
         self._closing = self._closing and not self._whole
         own = (b"x-request-id", self._id.encode()), API_VERSION
@@ -207,6 +222,13 @@ class Exchange:
 
     def _too_large(self) -> TooLarge:
         return TooLarge("body", f"is larger than {self._limit} octets")
+
+
+def _options_answer(message: Message) -> Message:
+    """The refusal of a method as the answer to OPTIONS (RFC 9110, section 9.3.7)."""
+    allow = next(value.decode() for name, value in message["headers"] if name == b"allow")
+    methods = sorted({*allow.split(", "), "OPTIONS"})
+    return {**message, "status": HTTPStatus.NO_CONTENT.value, "headers": [(b"allow", ", ".join(methods).encode())]}
 
 
 def declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:

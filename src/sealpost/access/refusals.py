@@ -94,5 +94,9 @@ class TooOften(Refusal):
         super().__init__("too many in a short time", ((b"retry-after", str(seconds).encode()),))
 
 
+class UnsupportedGrant(Refusal):
+    """A token is asked for in another way than there is (RFC 6749, section 5.2)."""
+
+
 class Disconnected(Exception):
     """The caller went away before the request was whole: there is nobody to answer, and nothing is stored."""

@@ -30,7 +30,7 @@ def api_error(request: ApiRequest, error: Exception) -> Response[bytes]:
         request: the request that failed.
         error: what its handler, or the router, raised.
     """
-    return response(envelope(error, request_id(request.scope)))
+    return response(envelope(error, request_id(request.scope), request.scope["path"]))
 
 
 def response(answer: Answer) -> Response[bytes]:

@@ -1,8 +1,9 @@
 """The bounded scan of a JSON body (RFC 8259, RFC 7493), before anything of it is decoded.
 
-For every address that takes JSON. It refuses what is not exactly JSON (bad UTF-8, a byte order mark, lone surrogates,
-NaN, something after the end), what is out of bounds (depth, number of values, long names and numbers) and members that
-stand twice, since two readers would then read two different messages. What it gives is a tree in which each string is
+For every address that takes JSON. It refuses what is not exactly JSON (bad UTF-8, lone surrogates, NaN, something after
+the end), what is out of bounds (depth, number of values, long names) and members that stand twice, since two readers would
+then read two different messages. A byte order mark is skipped (RFC 8259, section 8.1), and a number that nobody could
+mean is refused by whoever asks for it: a member that is ignored may hold any. What it gives is a tree in which each string is
 only its place, so that 25 MB of base64 stay where they are, in memory or in a mapped file. The grammar itself is left
 to msgspec's skipping of a raw value, at memory speed; the walk after it can rely on the grammar.
 """
@@ -35,13 +36,18 @@ class Text(NamedTuple):
     end: int
 
 
-Json: TypeAlias = "bool | int | float | Text | list[Json] | dict[str, Json] | None"
+class HugeNumber:
+    """Stands for a number of more characters than ``MAX_NUMBER``, or beyond all that a float holds."""
+
+
+HUGE = HugeNumber()
+Json: TypeAlias = "bool | int | float | HugeNumber | Text | list[Json] | dict[str, Json] | None"
 Object: TypeAlias = "dict[str, Json]"
 
 BODY = "body"
 BOM = b"\xef\xbb\xbf"
 LITERALS: dict[bytes, bool | None] = {b"true": True, b"false": False, b"null": None}
-TOKEN = re.compile(rb'[ \t\r\n:,]*+(?:(")|([\[{])|([\]}])|([^ \t\r\n:,"\[\]{}]{1,33}+))')
+TOKEN = re.compile(rb'[ \t\r\n:,]*+(?:(")|([\[{])|([\]}])|([^ \t\r\n:,"\[\]{}]++))')
 # The common member, name and colon and perhaps the quote that begins a string, in one step.
 MEMBER = re.compile(rb'[ \t\r\n,]*+"([^"\\]{0,64}+)"[ \t\r\n]*+:[ \t\r\n]*+(")?')
 STRING, OPENING, CLOSING = 1, 2, 3
@@ -68,16 +74,16 @@ def scan(octets: Octets) -> Object:
     """
     if not len(octets):
         raise InvalidInput(BODY, "is empty")
-    if octets[:3] == BOM:
-        raise InvalidInput(BODY, "begins with a byte order mark")
+    start = len(BOM) if octets[: len(BOM)] == BOM else 0
     _check_utf8(octets)
     try:
-        _grammar.decode(octets)
+        with memoryview(octets) as view, view[start:] as value:
+            _grammar.decode(value)
     except RecursionError:
         raise InvalidInput(BODY, f"is nested deeper than {MAX_DEPTH}") from None
     except msgspec.DecodeError as error:
         raise InvalidInput(BODY, f"is not valid JSON: {error}") from None
-    return _Walk(octets).root()
+    return _Walk(octets).root(start)
 
 
 def text(octets: Octets, place: Text) -> str:
@@ -118,8 +124,8 @@ class _Walk:
         self._open: list[Object | list[Json]] = []
         self._names: list[str | None] = []
 
-    def root(self) -> Object:
-        at = TOKEN.match(self._octets, 0)
+    def root(self, start: int) -> Object:
+        at = TOKEN.match(self._octets, start)
         if at is None or at[2] != b"{":
             raise InvalidInput(BODY, "is not a JSON object")
         root: Object = {}
@@ -218,12 +224,10 @@ class _Walk:
         self._names.append(None)
 
 
-def _scalar(token: bytes) -> bool | int | float | None:
+def _scalar(token: bytes) -> bool | int | float | HugeNumber | None:
     if token in LITERALS:
         return LITERALS[token]
     if len(token) > MAX_NUMBER:
-        raise InvalidInput(BODY, f"has a number of more than {MAX_NUMBER} characters")
+        return HUGE
     number = int(token) if INTEGER.fullmatch(token) else float(token)
-    if number in (INFINITE, -INFINITE):
-        raise InvalidInput(BODY, "has a number that is out of range")
-    return number
+    return HUGE if number in (INFINITE, -INFINITE) else number

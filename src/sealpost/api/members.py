@@ -42,6 +42,19 @@ class Members:
         """
         return None if self._tree.get(name) is None else self.string(name)
 
+    def optional_reference(self, name: str) -> str:
+        """A reference of the caller's own: a string, or an integer, which becomes its digits; empty where absent or null.
+
+        Raises:
+            InvalidInput: of another type, or far too long.
+        """
+        value = self._tree.get(name)
+        if value is None or type(value) is int:
+            return "" if value is None else str(value)
+        if not isinstance(value, Text):
+            raise self._wrong(name, "must be a string or an integer")
+        return self._short(name, value)
+
     def long_string(self, name: str, octets: int) -> str:
         """A required string of at most so many octets as written.
 

@@ -2,16 +2,17 @@
 
 ``grant_type`` may stand in the query, as the vendor has it, or in the form. The client's id and secret stand in the
 form or in a Basic header; where they stand in both they must agree. A token is ended with the same pair (RFC 7009,
-section 2.1) or with a token of the client. Errors have the service's own envelope.
+section 2.1) or with a token of the client. Errors have the service's own envelope, with OAuth's ``error`` in it.
 """
 
 from __future__ import annotations
 
 from litestar import Response, post
+from litestar.exceptions import HTTPException
 
 from sealpost.access.callers import CONTROL, Headers, authenticated, basic_pair, credentials, oauth_client
 from sealpost.access.forms import form, query
-from sealpost.access.refusals import BASIC, Unauthenticated
+from sealpost.access.refusals import BASIC, Unauthenticated, UnsupportedGrant
 from sealpost.api.answers import NO_STORE, ApiRequest, Serving, json_answer
 from sealpost.domain.errors import InvalidInput
 from sealpost.usecases.issue_token import issue_token, revoke_token
@@ -27,14 +28,17 @@ async def access_token(request: ApiRequest, service: Serving) -> Response[bytes]
     """A bearer token for a client's id and secret.
 
     Raises:
-        InvalidInput: another grant, or two answers to one question.
+        InvalidInput: no grant, or two answers to one question.
+        UnsupportedGrant: another one.
         Unauthenticated: no pair, or a wrong one.
         QuotaExceeded: the client has no call left in this interval.
     """
     fields = await _form(request)
     grant = _agreed("grant_type", query(request.scope["query_string"]).get("grant_type"), fields.get("grant_type"))
+    if grant is None:
+        raise InvalidInput("grant_type", "is required")
     if grant != GRANT:
-        raise InvalidInput("grant_type", f"must be {GRANT}")
+        raise UnsupportedGrant(f"grant_type: must be {GRANT}")
     client = await oauth_client(service, request.scope, *client_pair(request.scope["headers"], fields))
     issued = await issue_token(service, client.client)
     members = {"access_token": issued.access_token, "token_type": "Bearer", "expires_in": issued.expires_in}
@@ -106,4 +110,14 @@ def _agreed(field: str, first: str | None, second: str | None) -> str | None:
 
 
 async def _form(request: ApiRequest) -> dict[str, str]:
-    return form(request.headers.get("content-type", ""), await request.body())
+    content_type = request.headers.get("content-type", "")
+    if not content_type.lower().startswith("multipart/form-data"):
+        return form(content_type, await request.body())
+    try:
+        pairs = list((await request.form()).multi_items())  # what PHP's curl makes of an array
+    except HTTPException:
+        raise InvalidInput("body", "is malformed") from None
+    fields = {name: value for name, value in pairs if isinstance(value, str)}
+    if len(fields) != len(pairs):
+        raise InvalidInput("body", "has a name twice, or a file")
+    return fields

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from sealpost.access.callers import Headers, authenticated
+from sealpost.access.media_types import check_type
 from sealpost.access.middleware import declared_length
 from sealpost.access.refusals import MethodNotAllowed, UnsupportedMediaType
 from sealpost.api.body import submit_message
@@ -27,7 +28,7 @@ from sealpost.usecases.submit_message import SubmitMessage
 from sealpost.usecases.submit_once import Submits, submit_once
 
 SEND_PATH = "/webservice/mailsender/send"
-JSON_TYPE = re.compile(rb'(?i)application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?;?')
+JSON_TYPE = "application/json"
 IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 REPLAYED = (b"idempotent-replayed", b"true")
 LARGE_AT_ONCE = 2
@@ -57,7 +58,7 @@ class SendApp:
         """
         scope["path_template"] = SEND_PATH
         if scope["method"] != "POST":
-            raise MethodNotAllowed("POST")
+            raise MethodNotAllowed("OPTIONS, POST")
         headers: Headers = scope["headers"]
         check_form(headers)
         caller = await authenticated(self._service, scope)
@@ -97,8 +98,9 @@ def check_form(headers: Headers) -> None:
     """
     headers = list(headers)
     types = [value for name, value in headers if name == b"content-type"]
-    if len(types) != 1 or not JSON_TYPE.fullmatch(types[0].strip(b" \t")):
-        raise UnsupportedMediaType("the body must be application/json in UTF-8")
+    if len(types) != 1:
+        raise UnsupportedMediaType("the body must be application/json, said once")
+    check_type(types[0].decode("latin-1"), JSON_TYPE)
     for name, value in headers:
         if name == b"content-encoding" and value.strip(b" \t").lower() != b"identity":
             raise UnsupportedMediaType("the body must not have a content coding")

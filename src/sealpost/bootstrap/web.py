@@ -94,7 +94,7 @@ def _edge_failure(face: Face) -> Callable[[Any, Exception, str], Answer]:
 
     def answer(scope: Any, error: Exception, transaction_id: str) -> Answer:
         if not is_page(scope["path"], scope["query_string"].decode("latin-1")):
-            return envelope(error, transaction_id)
+            return envelope(error, transaction_id, scope["path"])
         shown = failure_page(Request(scope), error, face, transaction_id)
         headers = {"content-type": "text/html; charset=utf-8", **shown.headers}
         pairs = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())

@@ -12,6 +12,7 @@ from sealpost.domain.parties import address, line
 from sealpost.store.users import Details
 
 NAME = 200
+USERNAME = 254  # as long as an address, which it is unless the caller names another
 PHONE = re.compile(r"[+0-9 ()-]{3,30}")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -75,7 +76,7 @@ def _said(fields: UserFields, known: Details, today: date, username: str) -> Det
     return Details(
         email=email.given,
         email_key=email.key,
-        username=line("username", username, max(NAME, len(email.given))),
+        username=line("username", username, USERNAME),
         real_name=known.real_name if real_name is None else line("real_name", real_name, NAME, empty=True),
         phone_number=known.phone_number if phone is None else _phone(phone),
         date_of_birth=known.date_of_birth if born is None else _born(born, today),

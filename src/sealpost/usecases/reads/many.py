@@ -15,8 +15,8 @@ from sealpost.store import records, ticket_lists
 from sealpost.store.ticket_lists import STEP, Wanted
 from sealpost.store.tickets import Visible
 from sealpost.usecases.database import transaction
+from sealpost.usecases.reads.cursors import read_cursor, write_cursor
 from sealpost.usecases.reads.ticket import TicketView, ticket_view
-from sealpost.usecases.reads.tickets import read_cursor
 from sealpost.usecases.service import Service
 
 BATCH = 100
@@ -48,13 +48,15 @@ async def cut(service: Service, visible: Visible, wanted: Wanted, cursor: str | 
         most: tickets that one answer holds.
 
     Raises:
-        InvalidInput: the cursor is none of ours.
+        InvalidInput: the cursor is none of ours, or of other filters.
     """
-    since = read_cursor(cursor)
+    since = read_cursor(cursor, wanted)
     async with transaction(service) as connection:
         follows = await ticket_lists.nth(connection, visible, wanted, since, most)
     # Without the bound a list that is read while tickets come in would not end, and would end without a cursor.
-    return Cut(since, follows or first_uuid7(service.clock.now() + STEP), follows.hex if follows else None)
+    return Cut(
+        since, follows or first_uuid7(service.clock.now() + STEP), write_cursor(follows, wanted) if follows else None
+    )
 
 
 async def batches(service: Service, visible: Visible, wanted: Wanted, part: Cut) -> AsyncGenerator[list[TicketView]]:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
-from sealpost.domain.errors import InvalidInput
 from sealpost.domain.status import BY_CODE, Status
 from sealpost.domain.ticket import Decision
 from sealpost.store import ticket_lists
 from sealpost.store.ticket_lists import Wanted
 from sealpost.store.tickets import Visible
 from sealpost.usecases.database import transaction
+from sealpost.usecases.reads.cursors import read_cursor, write_cursor
 from sealpost.usecases.service import Service
-
-CURSOR = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +45,9 @@ async def tickets(
     """One page.
 
     Raises:
-        InvalidInput: the cursor is none of ours.
+        InvalidInput: the cursor is none of ours, or of other filters.
     """
-    before = read_cursor(cursor)
+    before = read_cursor(cursor, wanted)
     async with transaction(service) as connection:
         found = await ticket_lists.newest(connection, visible, wanted, before, limit + 1)
     more = len(found) > limit
@@ -70,17 +66,4 @@ async def tickets(
         )
         for row in found[:limit]
     )
-    return TicketPage(rows, found[limit - 1]["id"].hex if more else None)
-
-
-def read_cursor(cursor: str | None) -> UUID | None:
-    """The place that a cursor names.
-
-    Raises:
-        InvalidInput: it is none of ours.
-    """
-    if not cursor:
-        return None
-    if not CURSOR.fullmatch(cursor):
-        raise InvalidInput("cursor", "is not one of ours")
-    return UUID(hex=cursor)
+    return TicketPage(rows, write_cursor(found[limit - 1]["id"], wanted) if more else None)
