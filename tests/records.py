@@ -73,7 +73,7 @@ def _of_mail(purpose: str) -> list[Case]:
     delayed = replace(one, kind=f"{purpose}_delayed")
     greylisted = ("451 4.7.1 Greylisted, come back later",)
     bounced = replace(failed, source="bounce", said=("550 5.1.1 No Bob here",))
-    classes = ("unknown", "full", "policy", "unreachable", "content", "too_large", "other")
+    classes = ("unknown", "full", "policy", "reputation", "server", "unreachable", "content", "too_large", "other")
     return [
         accepted,
         replace(accepted, source="relay"),

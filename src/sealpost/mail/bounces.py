@@ -20,7 +20,7 @@ from flufl.bounce import all_failures  # pyright: ignore[reportUnknownVariableTy
 from sealpost.mail import incoming
 from sealpost.mail.delivery_status import Report, find_report, has_report, same_address
 from sealpost.mail.incoming import Incoming, clean
-from sealpost.mail.replies import Reply, reason_of, reason_of_enhanced
+from sealpost.mail.reply_classes import class_in_bounce
 from sealpost.mail.transport import Reason
 
 Kind = Literal["failed", "delivered", "delayed", "relayed", "expanded", "auto_reply", "reply", "unclear"]
@@ -41,9 +41,6 @@ _AUTOMATIC = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-autoresponse
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 _CODE = re.compile(r"(?<![0-9.])[45][0-9]{2}[ :-].*")
 _ENHANCED = re.compile(r"(?<![0-9.])([45]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
-# A full mailbox (RFC 3463, X.2.2) as servers write it without a code: local deliveries of qmail; GNU Mailutils (manual,
-# "Mailbox Quotas") and Dovecot; Exchange and Gromox.
-_FULL = re.compile(r"over quota|quota exceeded|mailbox (?:is )?full", re.IGNORECASE)
 _CONTINUED = re.compile(r"(?<![0-9.])([45][0-9]{2})-")
 _MESSAGE_IDS, _DIAGNOSTIC = 50, 4000
 _ODD_OCTETS, _ODD_LINES, _ODD_LINE = 32 * 1024, 800, 160
@@ -131,7 +128,7 @@ def _reported(report: Report, told: dict[str, Any]) -> ReturnedMail:
         action=report.action,
         status=report.status,
         diagnostic=report.diagnostic,
-        reason=_reason(report.status, report.diagnostic) if kind in {"failed", "delayed"} else "other",
+        reason=class_in_bounce(report.status, report.diagnostic) if kind in {"failed", "delayed"} else "other",
         remote_mta=report.remote_mta,
         reporting_mta=report.reporting_mta,
         arrived_at=report.arrived_at,
@@ -159,7 +156,7 @@ def _odd(message: Incoming, octets: bytes, rcpt_to: str, told: dict[str, Any]) -
         return None
     kind, digit = ("failed", "5") if failed else ("delayed", "4")
     diagnostic, status = _words_of_the_server(message, digit)
-    reason = _reason(status, diagnostic)
+    reason = class_in_bounce(status, diagnostic)
     return ReturnedMail(kind, kind, status, diagnostic, reason, by="text", **told)
 
 
@@ -185,22 +182,6 @@ def _further(first: str, following: Sequence[str]) -> list[str]:
         if more[1] != "-":
             break
     return found
-
-
-def _reason(status: str, diagnostic: str) -> Reason:
-    """The class: of the status, or, where that says nothing, of the server's own words."""
-    if status == "5.1.10" and "RecipientNotFound" in diagnostic:
-        return "unknown"  # Exchange's own use of a code that the registry gives to null MX (RFC 7505)
-    reason = reason_of_enhanced(status) if status else "other"
-    reply = _CODE.search(diagnostic)
-    if reason != "other" or not reply:
-        return reason
-    line = reply[0].encode("utf-8", "replace")
-    said = Reply(int(line[:3]), (line,))
-    # Where the other server gave no code, a report has x.0.0 (RFC 3464, 2.3.4).
-    if not said.enhanced and status[1:] in {"", ".0.0"} and _FULL.search(diagnostic):
-        return "full"
-    return reason_of("rcpt", said)
 
 
 def _is_automatic(message: Incoming) -> bool:

@@ -1,55 +1,16 @@
 """A server's reply, and what it means for the mail.
 
-For ``mail/session`` and for bounces. Clauses: RFC 5321 4.2 (replies), RFC 3463 (enhanced codes), RFC 5248 (their
-registry), RFC 1870 (SIZE), RFC 6647 (greylisting). The enhanced code decides the class where there is one, the plain
-code and the stage otherwise; the outcome always follows the first digit.
+For ``mail/session``. The outcome follows the first digit alone (RFC 5321, 4.2.1); the class is that of
+``mail/reply_classes``.
 """
 
 import re
 from dataclasses import dataclass
 
+from sealpost.mail.reply_classes import class_of
 from sealpost.mail.transport import Outcome, Reason, Stage
 
 _ENHANCED = re.compile(rb"[0-9]{3}[ -]([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
-_GREYLIST = re.compile(rb"gr[ea]y-?\s?list", re.IGNORECASE)
-
-# Subject and detail of RFC 3463 3.2-3.8 and the registry of RFC 5248; a subject alone is the rule for its details.
-_BY_ENHANCED: dict[str, Reason] = {
-    "1": "unknown",  # addressing: bad mailbox, bad system, bad syntax, moved
-    "1.7": "policy",  # bad sender's mailbox: about us, not about the recipient
-    "1.8": "policy",  # bad sender's system
-    "1.10": "unreachable",  # the domain accepts no mail (null MX, RFC 7505)
-    "2": "other",
-    "2.1": "unknown",  # mailbox disabled
-    "2.2": "full",
-    "2.3": "too_large",
-    "3": "unreachable",  # the destination system: not accepting, not capable
-    "3.1": "full",
-    "3.4": "too_large",
-    "4": "unreachable",  # network and routing
-    "5": "other",  # protocol
-    "6": "content",
-    "7": "policy",
-}
-_BY_CODE: dict[int, Reason] = {
-    421: "unreachable",
-    432: "policy",
-    452: "full",
-    454: "policy",
-    521: "unreachable",
-    530: "policy",
-    534: "policy",
-    535: "policy",
-    538: "policy",
-    541: "policy",
-    551: "unknown",
-    552: "too_large",
-    553: "unknown",
-    554: "policy",
-    556: "unreachable",
-}
-_BY_CODE_AT_RCPT: dict[int, Reason] = {550: "unknown", 552: "full", 554: "policy"}
-_GREYLISTING_CODES = (450, 451)
 _NEVER_FINAL: tuple[Stage, ...] = ("starttls", "auth")
 
 
@@ -93,24 +54,6 @@ def outcome_of(stage: Stage, reply: Reply) -> Outcome:
 
 def reason_of(stage: Stage, reply: Reply) -> Reason:
     """The class of a reply (contract 6, status 40; evidence 1, ``class``)."""
-    if reply.code // 100 == 2:
-        return "accepted" if stage == "dot" else "other"
-    if reply.code // 100 == 4 and _is_greylisting(stage, reply):
-        return "greylisted"
-    if reply.enhanced:
-        return reason_of_enhanced(reply.enhanced)
-    if stage == "rcpt" and reply.code in _BY_CODE_AT_RCPT:
-        return _BY_CODE_AT_RCPT[reply.code]
-    return "policy" if reply.code == 550 else _BY_CODE.get(reply.code, "other")
-
-
-def reason_of_enhanced(code: str) -> Reason:
-    """The class of an enhanced code alone, such as ``5.1.1``: all that a bounce may have (RFC 3464, 2.3.4)."""
-    _, subject, detail = code.split(".")
-    return _BY_ENHANCED.get(f"{subject}.{detail}") or _BY_ENHANCED.get(subject) or "other"
-
-
-def _is_greylisting(stage: Stage, reply: Reply) -> bool:
-    named = any(_GREYLIST.search(line) for line in reply.lines)
-    usual = stage == "rcpt" and reply.code in _GREYLISTING_CODES and reply.enhanced == "4.7.1"
-    return named or usual
+    if reply.code // 100 not in {4, 5}:
+        return "accepted" if stage == "dot" and reply.code // 100 == 2 else "other"
+    return class_of(reply.text, code=reply.code, enhanced=reply.enhanced, stage=stage)

@@ -14,7 +14,10 @@ from typing import Literal, Protocol
 from sealpost.mail.letter import UnsafeMail
 
 Outcome = Literal["accepted", "delayed", "failed", "uncertain"]
-Reason = Literal["accepted", "unknown", "full", "policy", "unreachable", "greylisted", "content", "too_large", "other"]
+Reason = Literal[
+    "accepted", "unknown", "full", "policy", "reputation", "server", "unreachable", "greylisted", "content", "too_large", "other"
+]  # fmt: skip
+"""What an outcome is about: ``accepted``, and the classes of docs/bounces.md."""
 Stage = Literal[
     "route", "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot"
 ]  # fmt: skip

@@ -20,11 +20,13 @@ CLASSES = {
     "too_large": marked("mail too large"),
     "content": marked("contents not taken"),
     "policy": marked("against the server’s rules"),
+    "reputation": marked("the sending mail server was refused"),
+    "server": marked("the server reported a problem"),
     "unreachable": marked("server not reachable"),
     "greylisted": marked("asked to come back later"),
     "other": marked("another reason"),
 }
-"""What a failure is about: the classes of ``mail.replies``."""
+"""What a failure is about: the classes of ``mail.reply_classes``."""
 CAUSES = {
     "no-connection": marked("The server could not be reached."),
     "no-answer": marked("The server gave no answer."),

@@ -342,15 +342,15 @@ def _is_long(reply: Reply) -> bool:
 
 
 def _fits_class(named: str, reply: Reply, enhanced: object) -> bool:
-    if reply.code[0] == "2" and reply.command == ".":
-        return named == "accepted"
+    if reply.code[0] in "23":  # no refusal: taken, or an answer out of place
+        return named == ("accepted" if reply.code[0] == "2" and reply.command == "." else "other")
     if named == "greylisted":
         return reply.code[0] == "4"
     if not isinstance(enhanced, str) or not _CODE.fullmatch(enhanced):
         return named != "accepted"
     _, subject, detail = enhanced.split(".")
-    table: dict[str, str] = _RULES["classOfEnhanced"]
-    return named == (table.get(f"{subject}.{detail}") or table.get(subject) or "other")
+    table: dict[str, list[str]] = _RULES["classesOfEnhanced"]
+    return named in (table.get(f"{subject}.{detail}") or table.get(subject) or table["0"])
 
 
 # The mail itself, where the bundle holds it

@@ -325,12 +325,13 @@ function requireClass(found, record, smtp, reply) {
 }
 
 function fitsClass(named, { code, command }, enhanced) {
-  if (code[0] === "2" && command === ".") return named === "accepted";
+  // No refusal: taken, or an answer out of place.
+  if ("23".includes(code[0])) return named === (code[0] === "2" && command === "." ? "accepted" : "other");
   if (named === "greylisted") return code[0] === "4";
   if (typeof enhanced !== "string" || !CODE.test(enhanced)) return named !== "accepted";
   const [, subject, detail] = enhanced.split(".");
-  const table = AGREEMENT.classOfEnhanced;
-  return named === (table[`${subject}.${detail}`] ?? table[subject] ?? "other");
+  const table = AGREEMENT.classesOfEnhanced;
+  return (table[`${subject}.${detail}`] ?? table[subject] ?? table["0"]).includes(named);
 }
 
 // The mail itself, where the bundle holds it
