@@ -99,6 +99,9 @@ class Settings:
     backup_days: int = _setting(30, "days that backups are kept: so long after it an erasure is complete")
     max_request: int = _setting(36_000_000, "octets of a send request at most")
     max_decoded: int = _setting(25_000_000, "decoded octets of a message at most")
+    odd_dots: str = _setting(
+        "no", "yes: recipients' addresses may have dots at the start, at the end or in a row before the @"
+    )
     quota: int = _setting(60_000, "API calls of a client in each interval at most; a client may have its own number")
     quota_unit: str = _setting("hour", "the interval: minute, hour or day, of UTC")
 
@@ -178,6 +181,8 @@ def _check_mail(settings: Settings) -> None:
         raise SettingsError("SEALPOST_SMTP_TLS must be none, opportunistic or required")
     if settings.smtp_private not in {"no", "yes"}:
         raise SettingsError("SEALPOST_SMTP_PRIVATE must be no or yes")
+    if settings.odd_dots not in {"no", "yes"}:
+        raise SettingsError("SEALPOST_ODD_DOTS must be no or yes")
     for resolver in filter(None, settings.dns.split(",")):
         if not _is_address(resolver.strip()):
             raise SettingsError("SEALPOST_DNS must be addresses of resolvers, with a comma between them")

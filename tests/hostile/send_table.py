@@ -12,6 +12,7 @@ from typing import Any
 from tests.hostile.cases import Case
 from tests.hostile.table import Known, marked, posted, short, with_raw, written
 from tests.hostile.values import (
+    ADDRESSED,
     ADDRESSES,
     BASE64,
     BODIES,
@@ -50,6 +51,7 @@ GOOD: dict[str, Any] = {
 }
 LONGEST = {"sender_real_name": 200, "subject": 500, "recipient_name": 200, "x-own-id": 200, "x-own-guid": 200, "x-own-campaign": 200, "address_basis": 1_000}  # fmt: skip
 HEADERS = ("sender_real_name", "subject", "recipient_name")
+NAMES = ("sender_real_name", "recipient_name")
 REQUIRED = tuple(GOOD)
 STRINGS = ("message_body", "sender_email", "recipient_email", "recipient_language", *LONGEST)
 MISSING = ("identification", "recipient_phone", "recipient_date_of_birth")
@@ -87,8 +89,11 @@ def _lines(known: Known) -> Iterator[Case]:
         texts = LINES + ["x" * (longest + 1)] + (WORDS if field in HEADERS else [])
         if field in REQUIRED:
             texts = [*texts, "", " ", "\u00a0\u3000"]
+        addressed = ADDRESSED if field in NAMES else []
+        texts = texts + marked(addressed)
         yield from (_refused(known, field, text, written(text, number)) for number, text in enumerate(texts))
-        taken = marked(HARMLESS) + ["x" * longest] + ([] if field in REQUIRED else [""])
+        harmless = [text for text in HARMLESS if text not in addressed]
+        taken = marked(harmless) + ["x" * longest] + ([] if field in REQUIRED else [""])
         yield from (_taken(known, field, text, number) for number, text in enumerate(taken))
 
 

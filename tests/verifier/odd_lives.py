@@ -238,6 +238,7 @@ ODD: dict[str, tuple[Change, tuple[str, ...]]] = {
     "an international domain": (_international("B\u00fccher.Example", "xn--bcher-kva.example"), LIFE),
     "a sharp s, as IDNA 2003 has it": (_international("stra\u00dfe.example", "strasse.example"), LIFE),
     "a sharp s, as UTS 46 has it": (_international("stra\u00dfe.example", "xn--strae-oqa.example"), LIFE),
+    "a sharp s, and dots of another script": (_international("Stra\u00dfe\u3002example", "xn--strae-oqa.example"), LIFE),
     "no answer to the dot": (_unheard, UNCERTAIN),
     "the process ended": (_nothing, (*UNCERTAIN, "announcement_accepted")),
     "delayed, then taken": (_nothing, (*DELAYED, "announcement_accepted")),

@@ -125,7 +125,7 @@ async def _put_together(
         evidence=evidence,
         readiness=readiness,
         face=_face(settings, demo=demo),
-        limits=Limits(decoded=settings.max_decoded, request=settings.max_request),
+        limits=Limits(settings.max_decoded, request=settings.max_request, odd_dots=settings.odd_dots == "yes"),
         mac_key=_secret(rings, "address mac"),
         return_paths=ReturnPaths(_secret(rings, "return path")),
         dns=dns,

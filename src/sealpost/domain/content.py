@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from unicodedata import normalize
 
 from sealpost.domain.errors import InvalidInput
-from sealpost.domain.parties import line
+from sealpost.domain.lines import line, visible
 
 MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 RESERVED_NAMES = re.compile(r"(?i)(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?")
@@ -87,6 +87,9 @@ def file_name(field: str, text: str) -> str:
     name = line(field, text, 255)
     if "/" in name or "\\" in name or name.strip(" .") == "" or name != name.strip():
         raise InvalidInput(field, "is not a plain file name")
+    _, dot, ending = name.rpartition(".")
+    if not visible(name[0]) or (dot and visible(ending) != ending):
+        raise InvalidInput(field, "has an invisible character at its start or in its ending")
     if len(name.encode()) > 255 or RESERVED_NAMES.fullmatch(name) or name == BODY:
         raise InvalidInput(field, "is not a usable file name")
     return name

@@ -1,4 +1,4 @@
-"""Who takes part: addresses and names (RFC 5321, 6531, 5891), the sender and the recipient of a ticket."""
+"""Who takes part: addresses (RFC 5321, 6531, UTS 46), the addresses that a name holds, the sender of a ticket."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+import idna
+
 from sealpost.domain.errors import InvalidInput
+from sealpost.domain.lines import FORBIDDEN, IGNORABLE, SURROGATE, visible
 
 ATEXT = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+")
 LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-# Controls, line and paragraph separators, and the characters that reorder text: none belongs in a name or an address.
-FORBIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
-FORBIDDEN_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufff9-\ufffb]")
-# IDNA 2003, which the standard library speaks, maps these to another name than IDNA 2008 does (RFC 5894, section 7.2).
-DEVIATIONS = frozenset("ßẞς\u200c\u200d")
-SURROGATE = re.compile("[\ud800-\udfff]")
+# What mail clients show, and make a link of, as an address: no blanks, and at least one dot behind the @.
+_SHOWN = re.compile(r"[^\s@<>(),;:\[\]\\]+@(?:[^\W_][\w-]*\.)+[^\W_][\w-]*|[^\s@<>]+@\[[0-9a-f.:]+\]")
+_BRACKETED = re.compile(r"<([^<>]*@[^<>]*)>")
+_QUOTES = "'\"\u2018\u2019\u201a\u201c\u201d\u201e\xab\xbb\u2039\u203a"
 LOCAL_OCTETS, ADDRESS_OCTETS = 64, 254  # RFC 5321, section 4.5.3.1
 
 
@@ -46,39 +45,75 @@ class Address:
         return self.normalised.casefold()
 
 
-def address(field: str, text: str) -> Address:
+def address(field: str, text: str, *, odd_dots: bool = False) -> Address:
     """Reads an address strictly: dot-atom local part (SMTPUTF8 allowed), a domain of at least two labels.
 
     Args:
         field: the field's name for the error.
         text: the address, nothing around it.
+        odd_dots: take dots before the ``@`` where RFC 5321 has none without quotes (``.bob..b.@``), as some
+            Japanese providers gave out.
 
     Raises:
-        InvalidInput: quoted local parts, comments, display names, address literals, controls, over-long parts.
+        InvalidInput: quoted local parts, comments, display names, address literals, controls, invisible characters,
+            over-long parts.
     """
     if FORBIDDEN.search(text) or SURROGATE.search(text):
         raise InvalidInput(field, "has a control character")
+    if IGNORABLE.search(text):
+        raise InvalidInput(field, "has an invisible character")
     if len(text) > ADDRESS_OCTETS:
         raise InvalidInput(field, "is longer than an address can be")
     local, at, domain = text.rpartition("@")
     if not at:
         raise InvalidInput(field, "is not an e-mail address")
-    local = unicodedata.normalize("NFC", local)
+    return Address(text, _local(field, local, odd_dots=odd_dots), _domain(field, domain))
+
+
+def kept_address(text: str) -> Address:
+    """Reads an address that was taken before, maybe by an earlier release under looser rules: it stays what it was.
+
+    Raises:
+        InvalidInput: no release took it.
+    """
+    try:
+        return address("address", text, odd_dots=True)
+    except InvalidInput:
+        return _former_address(text)
+
+
+def _former_address(text: str) -> Address:
+    """Earlier releases spoke IDNA 2003 and took some invisible characters."""
+    if FORBIDDEN.search(text) or SURROGATE.search(text):
+        raise InvalidInput("address", "has a control character")
+    local, _, domain = text.rpartition("@")
+    try:
+        former = domain.encode("idna").decode()
+    except UnicodeError:
+        raise InvalidInput("address", "is not an e-mail address (after the @)") from None
+    return Address(text, _local("address", local, odd_dots=False), _domain("address", former))
+
+
+def _local(field: str, text: str, *, odd_dots: bool) -> str:
+    local = unicodedata.normalize("NFC", text)
     if "=?" in local:  # no mail of ours could be sent to it: a credulous reader would decode it (RFC 2047)
         raise InvalidInput(field, "has an encoded word before the @")
-    if len(local.encode()) > LOCAL_OCTETS or not all(ATEXT.fullmatch(atom) for atom in local.split(".")):
+    atoms = [atom for atom in local.split(".") if atom or not odd_dots]
+    if len(local.encode()) > LOCAL_OCTETS or not atoms or not all(ATEXT.fullmatch(atom) for atom in atoms):
         raise InvalidInput(field, "is not an e-mail address (before the @)")
     if any(character.isspace() or unicodedata.category(character) in {"Cf", "Cn", "Co"} for character in local):
         raise InvalidInput(field, "is not an e-mail address (before the @)")
-    return Address(text, local, _domain(field, domain))
+    return local
 
 
 def _domain(field: str, text: str) -> str:
-    if DEVIATIONS & set(text):
-        raise InvalidInput(field, "has a domain that two standards read differently: write it in its xn-- form")
+    """A domain as A-labels; ``ß`` and other names that IDNA 2003 changed stay what they are (UTS 46, non-transitional)."""
+    if any(unicodedata.category(character) == "Cn" for character in text):  # nobody knows yet how it is written
+        raise InvalidInput(field, "is not an e-mail address (after the @)")
     try:
-        domain = text.lower() if text.isascii() else text.encode("idna").decode().lower()
-    except UnicodeError:
+        # One in ASCII is taken as the DNS has it, also where IDNA 2008 knows no other form of it (xn--i-7iq.example).
+        domain = text.lower() if text.isascii() else idna.encode(text, uts46=True, transitional=False).decode()
+    except UnicodeError:  # IDNAError is one
         raise InvalidInput(field, "is not an e-mail address (after the @)") from None
     labels = domain.split(".")
     if len(labels) < 2 or len(domain) > 253 or not all(LABEL.fullmatch(label) for label in labels):
@@ -88,36 +123,32 @@ def _domain(field: str, text: str) -> str:
     return domain
 
 
-def line(field: str, text: str, longest: int, *, empty: bool = False) -> str:
-    """One line of text (a name, a subject): normalised to NFC, no controls, no bidi controls, at most ``longest`` long.
+def check_name(field: str, text: str, own: Address | None) -> None:
+    """Refuses a name that a mail client would show as somebody else's address (``Bank <service@example.com>``).
+
+    Args:
+        field: the field's name for the error.
+        text: the name, as a reader would see it.
+        own: whose name it is: that address may stand in it, and no other; None: none may.
 
     Raises:
         InvalidInput: naming ``field``.
     """
-    if SURROGATE.search(text):
-        raise InvalidInput(field, "is not valid Unicode")
-    if FORBIDDEN.search(text):
-        raise InvalidInput(field, "has a control character")
-    if len(text) > longest:
-        raise InvalidInput(field, f"is longer than {longest} characters")
-    if not empty and not text.strip():
-        raise InvalidInput(field, "is empty")
-    return unicodedata.normalize("NFC", text)
+    allowed = set[str]() if own is None else {_seen(own.given), _seen(own.normalised)}
+    if any(found not in allowed and found.strip(_QUOTES) not in allowed for found in _addresses(_seen(text))):
+        whose = "" if own is None else " that is not the own one"
+        raise InvalidInput(field, f"has an e-mail address in it{whose}")
 
 
-def paragraph(field: str, text: str, longest: int) -> str:
-    """Text of several lines: no controls but tab and line ends, at most ``longest`` characters.
+def _seen(text: str) -> str:
+    """A text as a reader sees it: full-width and small forms are what they look like, invisible characters are nothing."""
+    return unicodedata.normalize("NFKC", visible(text)).replace("\u3002", ".").casefold()
 
-    Raises:
-        InvalidInput: naming ``field``.
-    """
-    if SURROGATE.search(text):
-        raise InvalidInput(field, "is not valid Unicode")
-    if FORBIDDEN_IN_TEXT.search(text):
-        raise InvalidInput(field, "has a control character")
-    if len(text) > longest:
-        raise InvalidInput(field, f"is longer than {longest} characters")
-    return text
+
+def _addresses(text: str) -> list[str]:
+    """What looks like an address in a text, and whatever stands in angle brackets around an ``@``."""
+    bracketed = [found.strip() for found in _BRACKETED.findall(text)]
+    return bracketed + _SHOWN.findall(text)
 
 
 @dataclass(frozen=True, slots=True)

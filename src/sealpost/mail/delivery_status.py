@@ -16,7 +16,7 @@ from typing import Any
 from pybase64 import b64decode
 
 from sealpost.domain.errors import InvalidInput
-from sealpost.domain.parties import address
+from sealpost.domain.parties import kept_address
 from sealpost.mail.incoming import TEXT, Incoming, block, children, clean, decoded, parts
 
 TYPES = ("message/delivery-status", "message/global-delivery-status")
@@ -131,7 +131,7 @@ def _is_for_another(one: Incoming) -> bool:
     if one.text("original-recipient"):
         return False
     try:
-        address("recipient", one.text("final-recipient").rpartition(";")[2].strip(" <>"))
+        kept_address(one.text("final-recipient").rpartition(";")[2].strip(" <>"))
     except InvalidInput:
         return False
     return True
@@ -154,7 +154,7 @@ def _character(match: re.Match[str]) -> str:
 def _key(text: str) -> str:
     """For comparing: servers change letter case, and show a domain in either form."""
     try:
-        return address("recipient", text).key
+        return kept_address(text).key
     except InvalidInput:
         return unicodedata.normalize("NFC", text).casefold()
 

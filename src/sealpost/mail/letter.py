@@ -17,7 +17,8 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _ENCODED_WORD = re.compile(r"=\?([^?]*)\?([bBqQ])\?([^?]*)\?=")
 _ATOM = r'[^\s<>()\[\]\\",:;@.]+'
-_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*")
+# Dots may stand anywhere before the @: a setting decides whether such a recipient is taken, and his provider wants no quotes.
+_ADDRESS = re.compile(rf"\.*{_ATOM}(?:\.+{_ATOM})*\.*@{_ATOM}(?:\.{_ATOM})*")
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9!#$%&'*+/=^_`{|}~.-]{1,120}@[A-Za-z0-9.-]{1,120}>")
 _CONTENT_TYPE = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(; charset=[A-Za-z0-9-]{1,40})?"
@@ -94,13 +95,16 @@ def check_letter(letter: Letter) -> None:
         _check_file(file)
 
 
-def check_header_text(field: str, value: str) -> None:
+def check_header_text(field: str, value: str) -> list[str]:
     """Refuses, before anything is built, a text that could not stand in a header.
+
+    Returns:
+        The text as readers may see it: as it is, and each of its decodings.
 
     Raises:
         UnsafeMail: with ``field``.
     """
-    _check_name(field, value, _SUBJECT_LIMIT)
+    return _check_name(field, value, _SUBJECT_LIMIT)
 
 
 def _check_mailbox(field: str, box: Mailbox) -> None:
@@ -123,11 +127,12 @@ def _check_shape(field: str, value: str, pattern: re.Pattern[str]) -> None:
         raise UnsafeMail(field)
 
 
-def _check_name(field: str, value: str, limit: int) -> None:
+def _check_name(field: str, value: str, limit: int) -> list[str]:
     """Names may not turn the reading direction: ``exe.fdp`` must not read as ``pdf.exe``."""
-    for seen in _check_text(field, value, limit):
-        if _BIDI.search(seen):
-            raise UnsafeMail(field)
+    seen = _check_text(field, value, limit)
+    if any(_BIDI.search(one) for one in seen):
+        raise UnsafeMail(field)
+    return seen
 
 
 def _check_text(field: str, value: str, limit: int) -> list[str]:

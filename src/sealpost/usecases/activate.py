@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from sealpost.domain.canonical import sha256
 from sealpost.domain.errors import NotFound
-from sealpost.domain.parties import line
+from sealpost.domain.parties import kept_address
 from sealpost.store import people
 from sealpost.usecases.database import transaction
+from sealpost.usecases.fields import name as name_of
 from sealpost.usecases.passwords import check_new, hashed
 from sealpost.usecases.service import Service
 from sealpost.usecases.sign_in import open_session
@@ -44,14 +45,16 @@ async def activate(service: Service, secret: str, password: str, real_name: str)
     A crash before the commit leaves the link good, one after it an active user who signs in with the password.
 
     Raises:
-        InvalidInput: the password is too weak, the name has controls.
+        InvalidInput: the password is too weak, the name has controls or somebody else's address.
         NotFound: the link is wrong, used or over.
     """
     check_new(password)
-    name = line("real_name", real_name, 200, empty=True)
     password_hash = await hashed(password)
     now = service.clock.real()
     async with transaction(service) as connection:
+        invited = await people.user_of_link(connection, sha256(secret.encode()), now)
+        own = kept_address(invited["email"]) if invited else None
+        name = name_of("real_name", real_name, 200, own=own, empty=True)
         user_id = await people.use_user_link(connection, sha256(secret.encode()), now)
         if user_id is None:
             raise NotFound("this link is not good (any more)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from sealpost.domain.parties import paragraph
+from sealpost.domain.lines import paragraph
 from sealpost.domain.records import Event
 from sealpost.store import tickets
 from sealpost.usecases.chain import plan_mail, record

@@ -16,7 +16,7 @@ from sealpost.content.spool import Spool
 from sealpost.content.vault import Sealed, Sealing
 from sealpost.domain.content import BODY, Part, file_name, media_type
 from sealpost.domain.errors import InvalidInput, TooLarge
-from sealpost.domain.parties import paragraph
+from sealpost.domain.lines import paragraph
 from sealpost.mail.html_body import check_html, is_html
 from sealpost.usecases.base64_text import decode_pieces
 from sealpost.usecases.fields import header

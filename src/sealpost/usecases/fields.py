@@ -7,7 +7,8 @@ from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
 from sealpost.domain.errors import InvalidInput
-from sealpost.domain.parties import Address, address, line
+from sealpost.domain.lines import line
+from sealpost.domain.parties import Address, address, check_name
 from sealpost.domain.timetable import check_days, due_at
 from sealpost.mail.letter import UnsafeMail, check_header_text
 from sealpost.text.catalogue import pick_language
@@ -65,11 +66,13 @@ def read_fields(message: SubmitMessage, rules: Rules, service: Service) -> Field
     days = message.reminder_days, message.expiry_days
     reminder_days, expiry_days = _days(rules, *days)
     now = service.clock.now()
+    sender = address("sender_email", message.sender_email)
+    recipient = address("recipient_email", message.recipient_email, odd_dots=service.limits.odd_dots)
     return Fields(
-        sender=address("sender_email", message.sender_email),
-        sender_name=header("sender_real_name", message.sender_name, NAME),
-        recipient=address("recipient_email", message.recipient_email),
-        recipient_name=header("recipient_name", message.recipient_name, NAME, empty=True),
+        sender=sender,
+        sender_name=name("sender_real_name", message.sender_name, NAME, own=sender),
+        recipient=recipient,
+        recipient_name=name("recipient_name", message.recipient_name, NAME, own=recipient, empty=True),
         subject=_subject(message),
         language=pick_language(message.language, rules.language),
         own_id=line("x-own-id", message.own_id, OWN, empty=True),
@@ -112,8 +115,20 @@ def header(field: str, text: str, longest: int, *, empty: bool = False) -> str:
     return text
 
 
-def _check_encoded(field: str, text: str) -> None:
+def name(field: str, text: str, longest: int, *, own: Address | None, empty: bool = False) -> str:
+    """The name of a person or an organisation: a header that no reader takes for an address, but for its ``own``.
+
+    Raises:
+        InvalidInput: naming ``field``; as ``header``, or an address of somebody else stands in it, encoded or not.
+    """
+    text = line(field, text, longest, empty=empty)
+    for seen in _check_encoded(field, text):
+        check_name(field, seen, own)
+    return text
+
+
+def _check_encoded(field: str, text: str) -> list[str]:
     try:
-        check_header_text(field, text)
+        return check_header_text(field, text)
     except UnsafeMail:
         raise InvalidInput(field, "has an encoded control character") from None

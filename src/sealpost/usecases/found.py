@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sealpost.domain.canonical import sha256
 from sealpost.domain.errors import InvalidInput, NotFound, PreconditionFailed
 from sealpost.domain.ids import secret, url_safe
-from sealpost.domain.parties import address, line
+from sealpost.domain.lines import line
+from sealpost.domain.parties import address
 from sealpost.domain.timetable import check_days
 from sealpost.store import credentials, people, users
 from sealpost.store.users import Details
 from sealpost.text.catalogue import LANGUAGES
 from sealpost.usecases.database import transaction
-from sealpost.usecases.fields import header
+from sealpost.usecases.fields import name as name_of
 from sealpost.usecases.passwords import check_new, hashed
 from sealpost.usecases.quotas import checked
 from sealpost.usecases.service import Service
@@ -40,7 +41,7 @@ async def found_account(service: Service, new: NewAccount) -> int:
     Raises:
         InvalidInput: name, zone, language or days.
     """
-    name = header("name", new.name, 200)
+    name = name_of("name", new.name, 200, own=None)
     check_days(new.reminder_days, new.expiry_days)
     if new.language not in LANGUAGES:
         raise InvalidInput("language", f"must be one of {', '.join(LANGUAGES)}")

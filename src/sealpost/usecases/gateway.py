@@ -20,7 +20,7 @@ import structlog
 
 from sealpost.domain.canonical import sha256
 from sealpost.domain.errors import Conflict, InvalidInput, NotAllowed, PreconditionFailed, TooLarge, Unavailable
-from sealpost.domain.parties import Address, Sender, address
+from sealpost.domain.parties import Address, Sender, address, kept_address
 from sealpost.mail.signature import NONE, check_signature
 from sealpost.mail.submission import Outline, Refused, Submitted, read_outline, read_submission
 from sealpost.store import gateway_mails, people
@@ -136,7 +136,7 @@ class Gateway:
         name, _, customer = domain[: -len(self._domain) - 1].rpartition(".")
         malformed = Refused("550 5.1.3", f"A gateway address has the form bob@example.com.CUSTOMER.{self._domain}")
         try:
-            meant = address("recipient", f"{local}@{name}")
+            meant = address("recipient", f"{local}@{name}", odd_dots=self._service.limits.odd_dots)
         except InvalidInput:
             raise malformed from None
         if not CUSTOMER.fullmatch(customer) or f".{meant.domain}".endswith("." + self._domain):
@@ -283,7 +283,8 @@ class Gateway:
                 place = self.place(given)
             except Refused:
                 place = None
-            if place is not None and name:
+            # Where a mail client has no name it often writes the address in its place.
+            if place is not None and name.strip(" '\"<>").casefold() not in {"", given.casefold()}:
                 names[place.recipient.normalised] = name
         return names
 
@@ -351,7 +352,7 @@ class Gateway:
 
 
 def _key(message: SubmitMessage) -> str:
-    return address("recipient", message.recipient_email).normalised
+    return kept_address(message.recipient_email).normalised
 
 
 def _message(

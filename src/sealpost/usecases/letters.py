@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sealpost.domain.canonical import sha256
 from sealpost.domain.ids import secret
-from sealpost.domain.parties import address
+from sealpost.domain.parties import kept_address
 from sealpost.mail.compose import Composed
 from sealpost.mail.letter import File, Letter, Mailbox
 from sealpost.store import mails, tickets
@@ -64,7 +64,7 @@ def to_sender(service: Service, held: mails.Claim, recipient: Mailbox, composed:
 
 def sender_of(ticket: tickets.Ticket) -> Mailbox:
     """The ticket's sender, as mail headers need it."""
-    return Mailbox(address("sender_email", ticket.evidence.sender_email).normalised, ticket.sender_name)
+    return Mailbox(kept_address(ticket.evidence.sender_email).normalised, ticket.sender_name)
 
 
 def new_link(service: Service, purpose: str, expires_at: datetime) -> tuple[str, NewLink]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sealpost.content.placement import ContentDamaged, Placement
 from sealpost.domain.canonical import sha256
-from sealpost.domain.parties import address
+from sealpost.domain.parties import kept_address
 from sealpost.mail.build import build
 from sealpost.mail.dkim import DkimKey, signed
 from sealpost.mail.letter import Letter, needs_smtputf8
@@ -68,7 +68,7 @@ async def _from_the_sender(service: Service, held: mails.Claim, draft: Draft) ->
 
 async def shown_domain(service: Service, ticket: tickets.Ticket) -> VerifiedDomain | None:
     """The ticket's sender's domain, if its mails may show it."""
-    domain = address("sender_email", ticket.evidence.sender_email).domain
+    domain = kept_address(ticket.evidence.sender_email).domain
     return await verified_domain(service, ticket.account_id, domain)
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sealpost.domain.canonical import sha256
 from sealpost.domain.ids import secret
-from sealpost.domain.parties import address
+from sealpost.domain.parties import kept_address
 from sealpost.domain.status import status_of
 from sealpost.mail.incoming import clean
 from sealpost.mail.letter import Mailbox
@@ -62,7 +62,7 @@ async def _answerable(service: Service, held: mails.Claim, draft: Draft) -> Draf
         contact = await people.contact(connection, held.account_id)
     if contact is None:
         return draft
-    return replace(draft, letter=replace(draft.letter, reply_to=Mailbox(address("email", contact).normalised)))
+    return replace(draft, letter=replace(draft.letter, reply_to=Mailbox(kept_address(contact).normalised)))
 
 
 def _confirmation(service: Service, held: mails.Claim, ticket: tickets.Ticket) -> Draft:
@@ -178,7 +178,7 @@ async def _invitation(service: Service, held: mails.Claim) -> Draft | None:
         valid_until=until,
         zone=ZoneInfo(user["time_zone"]),
     )
-    recipient = Mailbox(address("email", user["email"]).normalised)
+    recipient = Mailbox(kept_address(user["email"]).normalised)
     return Draft(to_sender(service, held, recipient, service.composer.invitation(view), user["language"]))
 
 
@@ -201,5 +201,5 @@ async def _address(service: Service, held: mails.Claim) -> Draft | None:
         valid_until=until,
         zone=ZoneInfo(asked["time_zone"]),
     )
-    recipient = Mailbox(address("email", asked["email"]).normalised)
+    recipient = Mailbox(kept_address(asked["email"]).normalised)
     return Draft(to_sender(service, held, recipient, service.composer.address(view), asked["language"]))

@@ -68,12 +68,14 @@ class Limits:
         attachments: how many.
         body_text: characters of ``message_body``.
         request: octets of the HTTP body.
+        odd_dots: recipients' addresses may have dots where RFC 5321 has none.
     """
 
     decoded: int = 25_000_000
     attachments: int = 100
     body_text: int = 1_000_000
     request: int = 36_000_000
+    odd_dots: bool = False
 
 
 @dataclass(frozen=True, slots=True)

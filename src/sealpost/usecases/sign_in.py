@@ -9,7 +9,7 @@ import structlog
 from sealpost.domain.canonical import sha256
 from sealpost.domain.errors import InvalidInput
 from sealpost.domain.ids import secret
-from sealpost.domain.parties import address
+from sealpost.domain.parties import kept_address
 from sealpost.store import people
 from sealpost.store.pool import Connection
 from sealpost.usecases.database import transaction
@@ -34,7 +34,7 @@ async def sign_in(service: Service, email: str, password: str, client: str) -> s
         client: the client's network address.
     """
     try:
-        key = address("email", email.strip()).key
+        key = kept_address(email.strip()).key
     except InvalidInput:
         key = ""
     if not service.throttle.lets(key, client):

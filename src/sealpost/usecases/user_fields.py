@@ -8,8 +8,10 @@ from datetime import date
 from typing import Any
 
 from sealpost.domain.errors import InvalidInput
-from sealpost.domain.parties import address, line
+from sealpost.domain.lines import line
+from sealpost.domain.parties import address
 from sealpost.store.users import Details
+from sealpost.usecases.fields import name as name_of
 
 NAME = 200
 USERNAME = 254  # as long as an address, which it is unless the caller names another
@@ -77,7 +79,9 @@ def _said(fields: UserFields, known: Details, today: date, username: str) -> Det
         email=email.given,
         email_key=email.key,
         username=line("username", username, USERNAME),
-        real_name=known.real_name if real_name is None else line("real_name", real_name, NAME, empty=True),
+        real_name=known.real_name
+        if real_name is None
+        else name_of("real_name", real_name, NAME, own=email, empty=True),
         phone_number=known.phone_number if phone is None else _phone(phone),
         date_of_birth=known.date_of_birth if born is None else _born(born, today),
         sender_allowed=known.sender_allowed if allowed is None else allowed,

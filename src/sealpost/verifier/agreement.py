@@ -203,7 +203,10 @@ def _idna_2003(domain: str) -> str:
 
 
 def _punycoded(domain: str) -> str:
-    labels = unicodedata.normalize("NFKC", domain.lower()).split(".")
+    """As UTS 46 maps it, as far as that can be had without its table: letters folded, but for those that it keeps."""
+    plain = unicodedata.normalize("NFKC", domain.replace("ẞ", "ß")).replace("\u3002", ".")
+    folded = "".join(letter if letter in "ßς" else letter.casefold() for letter in plain)
+    labels = unicodedata.normalize("NFKC", folded).split(".")
     return ".".join(one if one.isascii() else f"xn--{one.encode('punycode').decode()}" for one in labels)
 
 

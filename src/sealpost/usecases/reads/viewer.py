@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealpost.domain.parties import address
+from sealpost.domain.parties import kept_address
 from sealpost.store.tickets import Visible
 from sealpost.usecases.reads.callers import CallerRow
 from sealpost.usecases.reads.session import Session
@@ -16,5 +16,5 @@ def of_caller(caller: CallerRow) -> Visible:
 
 def of_person(person: Session) -> Visible:
     """What a person sees: an administrator everything of the account, others what was sent from their address."""
-    own = None if person.role == "administrator" else address("email", person.email).key
+    own = None if person.role == "administrator" else kept_address(person.email).key
     return Visible(person.account_id, sender_key=own)
