@@ -182,7 +182,8 @@ async def test_the_next_host_is_tried(net, script, stage):
     ("script", "outcome", "reason"),
     [
         ({"rcpt": b"550 5.1.1 no such user\r\n"}, "failed", "unknown"),
-        ({"mail": b"550 5.7.1 go away\r\n"}, "failed", "policy"),
+        ({"mail": b"552 5.3.4 too large\r\n"}, "failed", "too_large"),
+        ({"mail": b"552 too large\r\n"}, "failed", "too_large"),
         ({"data": b"554 5.7.1 no\r\n"}, "failed", "policy"),
         ({"rcpt": b"451 4.7.1 greylisted, come back\r\n"}, "delayed", "greylisted"),
         ({"dot": b"452 4.2.2 over quota\r\n"}, "delayed", "full"),
@@ -203,14 +204,16 @@ async def test_what_one_server_decided_is_not_asked_of_another(net, script, outc
 @pytest.mark.parametrize(
     ("best", "backup", "outcome", "host"),
     [
-        ({"greeting": b"554 5.3.2 no\r\n"}, {"greeting": b"554 5.3.2 no\r\n"}, "failed", "backup.test"),
+        ({"greeting": b"554 5.3.2 no\r\n"}, {"greeting": b"554 5.3.2 no\r\n"}, "delayed", "backup.test"),
+        ({"ehlo": b"550 5.3.2 no\r\n"}, {"ehlo": b"550 5.3.2 no\r\n"}, "delayed", "backup.test"),
+        ({"mail": b"550 5.7.1 no\r\n"}, {"mail": b"554 5.7.1 no\r\n"}, "delayed", "backup.test"),
+        ({"mail": b"550 5.7.1 no\r\n"}, {"greeting": b"554 5.3.2 no\r\n"}, "delayed", "mx.test"),
         ({"greeting": b"554 5.3.2 no\r\n"}, {"greeting": "close"}, "delayed", "backup.test"),
-        ({"greeting": "close"}, {"greeting": b"554 5.3.2 no\r\n"}, "delayed", "mx.test"),
         ({"rcpt": b"451 4.3.0 later\r\n"}, {"greeting": "close"}, "delayed", "mx.test"),
         ({"greeting": "close"}, {"ehlo": b"250-tiny\r\n250 SIZE 5\r\n"}, "delayed", "mx.test"),
     ],
 )
-async def test_a_refusal_to_talk_is_final_only_from_all(net, best, backup, outcome, host):
+async def test_what_is_said_before_rcpt_is_never_final(net, best, backup, outcome, host):
     world = await net(two())
     await world.server("127.0.0.1", best)
     await world.server("127.0.0.2", backup)
@@ -257,7 +260,9 @@ async def test_both_address_families_are_tried(net):
     await world.server("127.0.0.3")
     got = await world.send()
     assert (got.outcome, got.address) == ("accepted", "127.0.0.3")
-    assert got.transcript[0].line == b"(no connection to ::1 port %d: Connection refused)" % world.port
+    (earlier,) = got.earlier
+    assert (earlier.host, earlier.address, earlier.stage) == ("mx.test", "::1", "connect")
+    assert earlier.transcript[0].line == b"(no connection to ::1 port %d: Connection refused)" % world.port
 
 
 async def test_only_public_addresses(net):
@@ -554,14 +559,26 @@ async def test_the_limit_of_a_host_holds_for_all_domains_together(net, server_tl
     assert server.connections == 1
 
 
-async def test_connections_are_kept_for_a_host_and_not_for_each_way_to_it(net):
-    world = await net({f"d{number}.test": {"MX": ["10 mx.test."]} for number in range(5)})
-    world.dns.ttl = 0
+async def test_connections_are_kept_for_an_address_and_not_for_each_way_to_it(net):
+    """The same address under five names: one server, one limit, one room for idle connections."""
+    zones = {f"d{number}.test": {"MX": [f"10 mx{number}.test."]} for number in range(5)}
+    world = await net(zones | {f"mx{number}.test": {"A": ["127.0.0.1"]} for number in range(5)})
     server = await world.server("127.0.0.1")
     way = world.direct(max_connections=2)
-    for number in range(5):  # other addresses, another way to the same host
-        world.dns.zones["mx.test"] = {"A": ["127.0.0.1", f"127.0.0.{20 + number}"]}
+    for number in range(5):
         envelope = Envelope("b-x@sealpost.test", f"bob@d{number}.test", smtputf8=False, envid="1")
         assert (await way.hand_over(envelope, MAIL, world.before_dot)).outcome == "accepted"
     assert server.connections == 5
     assert server.commands.count(b"QUIT") == 3
+
+
+async def test_a_connection_is_used_again_whatever_other_addresses_the_host_has(net):
+    world = await net({f"d{number}.test": {"MX": ["10 mx.test."]} for number in range(5)})
+    world.dns.ttl = 0
+    server = await world.server("127.0.0.1")
+    way = world.direct()
+    for number in range(5):
+        world.dns.zones["mx.test"] = {"A": ["127.0.0.1", f"127.0.0.{20 + number}"]}
+        envelope = Envelope("b-x@sealpost.test", f"bob@d{number}.test", smtputf8=False, envid="1")
+        assert (await way.hand_over(envelope, MAIL, world.before_dot)).outcome == "accepted"
+    assert (server.connections, len(server.mails)) == (1, 5)

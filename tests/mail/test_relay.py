@@ -60,7 +60,8 @@ class Once(dict[str, bytes | str]):
 async def test_refusal_at_each_stage(stage, answer, scripted, relays, envelope):
     server = await scripted({stage: answer})
     got = await relays(server.port).hand_over(envelope, MAIL, nothing)
-    assert (got.outcome, got.stage, got.code) == (REFUSALS[answer], stage, int(answer[:3]))
+    about_us = stage in {"greeting", "ehlo", "mail"}  # and not about the recipient, so never final
+    assert (got.outcome, got.stage, got.code) == ("delayed" if about_us else REFUSALS[answer], stage, int(answer[:3]))
     assert got.final == b"\n".join(answer.split(b"\r\n")[:-1])
     assert got.final.rpartition(b"\n")[2] in [line.line for line in got.transcript if line.by == "s"]
 
@@ -291,28 +292,6 @@ async def test_no_more_connections_than_allowed(scripted, relays, envelope):
     assert len(server.mails) == 20
 
 
-async def test_all_ways_to_one_host_share_its_connections(scripted, envelope):
-    server, slots, under_way, seen = await scripted({}), asyncio.Semaphore(2), set[int](), list[int]()
-    ways = [
-        Connections(Peer("127.0.0.1", server.port, "out.sealpost.test", lambda: datetime.now(UTC), names=names), slots)
-        for names in (frozenset({"a.test"}), frozenset({"b.test"}), frozenset({"c.test"}))
-    ]
-
-    async def one(number: int) -> None:
-        async def mark() -> None:
-            under_way.add(number)
-            seen.append(len(under_way))
-
-        try:
-            assert (await ways[number % 3].hand_over(envelope, MAIL, mark)).outcome == "accepted"
-        finally:
-            under_way.discard(number)
-
-    await asyncio.gather(*(one(number) for number in range(30)))
-    assert (max(seen), len(server.mails)) == (2, 30)
-    assert all(way.unused for way in ways)
-
-
 PLAIN = b"250 mx.test\r\n"
 FULL = b"250-mx.test\r\n250-SIZE 100\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8\r\n"
 
@@ -375,7 +354,7 @@ async def test_the_size_that_a_server_takes(size, outcome, scripted, relays, env
     ("ehlo", "recipient", "mail", "reason", "enhanced"),
     [
         (PLAIN, "bób@example.com", b"x\r\n", "other", "5.6.7"),
-        (PLAIN, "bob@example.com", "é\r\n".encode(), "other", "5.6.1"),
+        (PLAIN, "bob@example.com", "é\r\n".encode(), "other", "5.6.3"),
         (FULL, "bob@example.com", b"x" * 99 + b"\r\n", "too_large", "5.3.4"),
     ],
 )

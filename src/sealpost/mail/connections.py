@@ -6,8 +6,8 @@ For the transports. The transcript of a later mail begins with its connection's 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -61,27 +61,33 @@ class IdleRoom:
 class Connections:
     """To one ``Peer``."""
 
-    def __init__(self, peer: Peer, slots: asyncio.Semaphore | int, idle_room: IdleRoom | None = None) -> None:
+    def __init__(self, peer: Peer, slots: int | None, idle_room: IdleRoom | None = None) -> None:
         """Opens nothing yet.
 
         Args:
             peer: the server and how to talk to it.
-            slots: at most so many mails under way at a time, further calls wait; a semaphore is shared with all other
-                ``Connections`` to the same host.
-            idle_room: shared like ``slots``; None: as many as ``slots`` says, or nothing is kept beside a semaphore.
+            slots: at most so many mails under way at a time, further calls wait; None: the caller sees to that.
+            idle_room: shared with all other ``Connections`` to the same server; None: as many as ``slots`` says.
         """
         self.peer = peer
-        own = slots if isinstance(slots, int) else 0
-        self._room = idle_room or IdleRoom(own)
-        self._slots = asyncio.Semaphore(slots) if isinstance(slots, int) else slots
+        self._room = idle_room or IdleRoom(slots or 0)
+        self._slots = nullcontext() if slots is None else asyncio.Semaphore(slots)
         self._idle: list[tuple[float, Session]] = []
         self.users = 0
         self._ended = False
 
-    async def hand_over(self, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]) -> Handover:
-        """As ``Transport.hand_over``, to this server; envelope and mail are checked already."""
+    @contextmanager
+    def used(self) -> Generator[None]:
+        """Within the block it is not forgotten."""
         self.users += 1
         try:
+            yield
+        finally:
+            self.users -= 1
+
+    async def hand_over(self, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]) -> Handover:
+        """As ``Transport.hand_over``, to this server; envelope and mail are checked already."""
+        with self.used():
             async with self._slots:
                 first, again = await self._attempt(envelope, mail, before_dot, fresh=False)
                 if not again:
@@ -90,8 +96,6 @@ class Connections:
                 second, _ = await self._attempt(envelope, mail, before_dot, fresh=True)
             told = first.transcript + second.transcript
             return replace(second, transcript=told, started_at=first.started_at)
-        finally:
-            self.users -= 1
 
     async def _attempt(
         self, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]], *, fresh: bool

@@ -1,8 +1,8 @@
 """Hands mails to the recipient's own servers: found in the DNS, tried in their order, encrypted as their domain says.
 
-For bootstrap, which builds it, and the use cases that send. One attempt is one pass over the hosts (decision 0010): the
-next one is tried as long as the final dot was not due and no server has decided about the mail. Clauses: RFC 5321 5.1,
-RFC 7505 (null MX), RFC 8461 (MTA-STS), RFC 7672 (DANE), RFC 8689 (REQUIRETLS).
+For bootstrap, which builds it, and the use cases that send. One attempt is one pass over the hosts' addresses (decision
+0018): the next one is tried as long as the final dot was not due and no server has decided about the mail. Clauses: RFC
+5321 5.1, RFC 7505 (null MX), RFC 8461 (MTA-STS), RFC 7672 (DANE), RFC 8689 (REQUIRETLS).
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from sealpost.mail.connections import IDLE_SECONDS, Connections, IdleRoom
 from sealpost.mail.dane import tlsa_of
 from sealpost.mail.destinations import Destinations
 from sealpost.mail.dns import Dns
+from sealpost.mail.itinerary import Itinerary, Target
 from sealpost.mail.mta_sts import MtaSts, StsPolicy, matches
 from sealpost.mail.relay import check_our_name
 from sealpost.mail.route import Exchange, Host, Route, find_route
@@ -22,8 +23,10 @@ from sealpost.mail.session import Peer, Timeouts, TlsMode
 from sealpost.mail.transport import REPLIED, By, Envelope, Handover, Mx, Policy, Reason, Why, check_handover
 
 HOSTS = 5
+"""Whose addresses are looked up."""
 MOST_IDLE = 200
 """Connections kept open for a next mail, to all servers together."""
+RESTS = Why("resting", "left alone for a while: it could not be reached a moment ago")
 _BEFORE_THE_MAIL = frozenset({"route", "connect", "greeting", "ehlo", "starttls"})
 _WHILE_OFFERING = frozenset({"mail", "rcpt", "data"})
 
@@ -66,7 +69,7 @@ class Direct:
             private: also to addresses that are not public.
             context: certificate authorities other than the system's.
             timeouts: seconds per stage.
-            max_connections: to one host at a time.
+            max_connections: to one address at a time, whatever the names of the hosts there.
 
         Raises:
             ValueError: ``our_name`` is no host name.
@@ -78,7 +81,7 @@ class Direct:
         self._connections: dict[Peer, Connections] = {}
         self._limits: dict[str, tuple[asyncio.Semaphore, IdleRoom]] = {}
         self._idle_room = IdleRoom(MOST_IDLE)
-        self._destinations, self._hosts = Destinations(self._monotonic), Destinations(self._monotonic)
+        self._destinations, self._addresses = Destinations(self._monotonic), Destinations(self._monotonic)
         self._swept_at = 0.0
 
     def book(self, recipient: str, *, pressing: bool = False) -> float:
@@ -102,7 +105,7 @@ class Direct:
     async def _pass(
         self, domain: str, envelope: Envelope, mail: bytes, before_dot: Callable[[], Awaitable[None]]
     ) -> Handover:
-        """Goes from host to host until one has decided."""
+        """Goes from address to address until one has decided, or enough were asked."""
         started_at = self._peer.clock()
         route = await self._route(domain)
         if route.none:
@@ -110,11 +113,16 @@ class Direct:
             return self._nowhere(started_at, route, none.outcome, none.reason, none.enhanced, none.why)
         policy = await self._sts.policy(domain) if self._sts else None
         tried: list[Handover] = []
-        for host in route.hosts:
-            handover = await self._try(host, route, policy, envelope, mail, before_dot)
-            tried.append(handover)
-            if _decided(handover):
-                break
+        itinerary, ways = Itinerary(route.hosts), dict[str, _Way]()
+        while not (tried and _decided(tried[-1])) and (target := itinerary.next()):
+            host = target.host
+            if host.name not in ways:
+                ways[host.name] = await self._way(host, route, policy, demanded=envelope.tls_verified)
+            tried.append(await self._try(target, ways[host.name], route, envelope, mail, before_dot))
+            if ways[host.name].peer is None:
+                itinerary.leave_out(host)
+            elif tried[-1].why.code != RESTS.code:
+                itinerary.note(target, session=tried[-1].stage in _WHILE_OFFERING)
         return _told(tried, started_at, _mx(route))
 
     async def _route(self, domain: str) -> Route:
@@ -123,30 +131,32 @@ class Direct:
 
     async def _try(
         self,
-        host: Host,
+        target: Target,
+        way: _Way,
         route: Route,
-        sts: StsPolicy | None,
         envelope: Envelope,
         mail: bytes,
         before_dot: Callable[[], Awaitable[None]],
     ) -> Handover:
-        started_at = self._peer.clock()
-        way = await self._way(host, route, sts, demanded=envelope.tls_verified)
+        """Goes to one address, unless its host may not be used, or it could not be reached a moment ago."""
+        started_at, address = self._peer.clock(), target.address
         if way.peer is None:
             refused = self._nowhere(started_at, route, "delayed", "policy", "4.7.5", way.why)
-            return replace(refused, host=host.name, policy=way.policy)
-        if self._hosts.rests(host.name):
-            why = Why("resting", "left alone for a while: it could not be reached a moment ago")
-            resting = self._nowhere(started_at, route, "delayed", "unreachable", "4.4.1", why)
-            return replace(resting, stage="connect", host=host.name, policy=way.policy)
-        since = self._monotonic()
-        handover = await self._to(way.peer).hand_over(envelope, mail, before_dot)
-        self._hosts.told(host.name, since, reached=_spoken_to(handover))
-        return replace(handover, policy=way.policy)
+            return replace(refused, host=target.host.name, policy=way.policy)
+        slots, connections = self._to(replace(way.peer, addresses=(address,)))
+        with connections.used():
+            async with slots:
+                if self._addresses.rests(address):  # asked here: others may have found it so while this one waited
+                    resting = self._nowhere(started_at, route, "delayed", "unreachable", "4.4.1", RESTS)
+                    return replace(resting, stage="connect", host=target.host.name, address=address, policy=way.policy)
+                since = self._monotonic()
+                handover = await connections.hand_over(envelope, mail, before_dot)
+                self._addresses.told(address, since, reached=_spoken_to(handover))
+        return replace(handover, policy=way.policy, address=handover.address or address)
 
     async def _way(self, host: Host, route: Route, sts: StsPolicy | None, *, demanded: bool) -> _Way:
         """The strictest of what the host's DNS, the domain's policy and the sender demand (RFC 8461 2, RFC 7672 2)."""
-        peer = replace(self._peer, host=host.name, addresses=host.addresses)
+        peer = replace(self._peer, host=host.name)
         if host.secure:
             answer = await tlsa_of(self._dns, host.name, self._port)
             if answer.status == "failed":
@@ -157,7 +167,7 @@ class Direct:
                 by_name = any(record.usage != 3 for record in answer.records)
                 # Without a need for names, one connection serves all domains of the host.
                 names = frozenset({host.name, route.mx.domain, answer.name} - {""} if by_name else {host.name})
-                dane = replace(peer, tls="dane", tlsa=answer.records, names=names)
+                dane = replace(peer, tls="dane", tlsa=answer.records, names=names, sni=answer.name)
                 return _Way(Policy("dane", demanded=demanded), dane)
             if answer.status == "unusable" and not demanded and not (sts and sts.mode == "enforce"):
                 return _Way(Policy("dane", mode="unusable"), replace(peer, tls="encrypted"))
@@ -166,13 +176,15 @@ class Direct:
         mode: TlsMode = "required" if demanded else "opportunistic"
         return _Way(Policy("demanded" if demanded else "none", demanded=demanded), replace(peer, tls=mode))
 
-    def _to(self, peer: Peer) -> Connections:
-        known = self._connections.get(peer)
-        if known is None:
-            if peer.host not in self._limits:
-                self._limits[peer.host] = asyncio.Semaphore(self._most), IdleRoom(self._most, self._idle_room)
-            known = self._connections[peer] = Connections(peer, *self._limits[peer.host])
-        return known
+    def _to(self, peer: Peer) -> tuple[asyncio.Semaphore, Connections]:
+        """All ways to one address share its slots and its room for idle connections."""
+        (address,) = peer.addresses
+        if address not in self._limits:
+            self._limits[address] = asyncio.Semaphore(self._most), IdleRoom(self._most, self._idle_room)
+        slots, room = self._limits[address]
+        if peer not in self._connections:
+            self._connections[peer] = Connections(peer, None, room)
+        return slots, self._connections[peer]
 
     def _nowhere(
         self,
@@ -212,8 +224,8 @@ class Direct:
         for one in list(self._connections.values()):
             await one.close_idle(older=IDLE_SECONDS)
         self._connections = {peer: one for peer, one in self._connections.items() if not one.unused}
-        used = {peer.host for peer in self._connections}
-        self._limits = {host: limits for host, limits in self._limits.items() if host in used}
+        used = {address for peer in self._connections for address in peer.addresses}
+        self._limits = {address: limits for address, limits in self._limits.items() if address in used}
 
     def _monotonic(self) -> float:
         return asyncio.get_running_loop().time()
@@ -242,7 +254,7 @@ def _by_sts(peer: Peer, sts: StsPolicy, *, demanded: bool) -> _Way:
 
 
 def _decided(handover: Handover) -> bool:
-    """Whether no further host is to be tried: the mail was taken or refused, may have been taken, or waits here."""
+    """Whether no further address is to be tried: the mail was taken or refused, may have been taken, or waits here."""
     if handover.outcome in {"accepted", "uncertain"}:
         return True
     if handover.stage in _BEFORE_THE_MAIL:
@@ -255,7 +267,7 @@ def _decided(handover: Handover) -> bool:
 def _told(tried: list[Handover], started_at: datetime, mx: Mx) -> Handover:
     """The one that decided, else the last that gave hope, else the last; the others stand before it.
 
-    What is no decision is final only if every host says so.
+    What is no decision is final only if every one that was asked says so.
     """
     last = tried[-1]
     softer = [one for one in tried if one.outcome == "delayed"]

@@ -80,7 +80,7 @@ async def _greet(session: Session) -> None:
     try:
         reply = await session.ask("ehlo", b"EHLO " + name)
     except Over as over:
-        if over.verdict.outcome != "failed":
+        if over.verdict.reply is None or over.verdict.reply.code // 100 != 5:
             raise
         await session.ask("ehlo", b"HELO " + name)  # RFC 5321 3.2: a server without extensions
         session.extensions, session.logins = {}, []
@@ -118,7 +118,8 @@ async def _encrypt(session: Session) -> None:
 async def _shake_hands(session: Session) -> None:
     """Whatever ends it is the server's matter, also a name or a certificate that Python's ``ssl`` cannot decode."""
     try:
-        await session.wire.encrypt(_context(session.peer), session.peer.host, session.peer.timeouts.tls)
+        peer = session.peer
+        await session.wire.encrypt(_context(peer), peer.sni or peer.host, peer.timeouts.tls)
     except (
         ValueError
     ) as error:  # UnicodeError too: a name with an empty or too long label cannot stand in the handshake

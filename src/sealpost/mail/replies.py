@@ -1,6 +1,6 @@
 """A server's reply, and what it means for the mail.
 
-For ``mail/session``. The outcome follows the first digit alone (RFC 5321, 4.2.1); the class is that of
+For ``mail/session``. The outcome follows the first digit (RFC 5321, 4.2.1) and the stage; the class is that of
 ``mail/reply_classes``.
 """
 
@@ -11,7 +11,7 @@ from sealpost.mail.reply_classes import class_of
 from sealpost.mail.transport import Outcome, Reason, Stage
 
 _ENHANCED = re.compile(rb"[0-9]{3}[ -]([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
-_NEVER_FINAL: tuple[Stage, ...] = ("starttls", "auth")
+_ABOUT_THE_RECIPIENT: tuple[Stage, ...] = ("rcpt", "data", "body", "dot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,14 @@ class Reply:
 def outcome_of(stage: Stage, reply: Reply) -> Outcome:
     """What a reply that was not the hoped-for one means.
 
-    A refusal of STARTTLS or of our credentials says nothing about the recipient, so it is never final. An answer
-    that is no answer (1xx, 3xx) leaves the mail's fate open if the dot had been written, else it was not taken.
+    What is said before RCPT is about us, or about this one server, and says nothing about the recipient, so it is not
+    final; but that a mail is too large is, at MAIL (RFC 1870). An answer that is no answer (1xx, 3xx) leaves the mail's
+    fate open if the dot had been written, else it was not taken.
     """
     if stage == "dot" and reply.code // 100 == 2:
         return "accepted"
-    if reply.code // 100 == 5 and stage not in _NEVER_FINAL:
+    too_large = stage == "mail" and reason_of(stage, reply) == "too_large"
+    if reply.code // 100 == 5 and (stage in _ABOUT_THE_RECIPIENT or too_large):
         return "failed"
     return "uncertain" if stage == "dot" and reply.code // 100 not in {4, 5} else "delayed"
 

@@ -152,7 +152,7 @@ def _check_offered(offered: dict[str, str], size: int, *, utf8: bool, eight_bit:
                 "mail",
                 "other",
                 None,
-                "5.6.1",
+                "5.6.3",
                 Why("ascii-mail", "the server takes no mail beyond ASCII (8BITMIME)"),
             )
         )

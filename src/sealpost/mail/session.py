@@ -22,11 +22,11 @@ MUST: frozenset[TlsMode] = frozenset({"encrypted", "required", "dane"})
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait at each stage; the defaults are RFC 5321's (4.5.3.2), shorter where nobody is that slow."""
+    """Seconds to wait at each stage: RFC 5321's (4.5.3.2); those for connection, handshake and goodbye are our own."""
 
     connect: float = 30
-    greeting: float = 120
-    command: float = 120
+    greeting: float = 300
+    command: float = 300
     tls: float = 30
     data: float = 120
     block: float = 180
@@ -42,6 +42,7 @@ class Peer:
         context: certificate authorities other than the system's, for ``required``.
         addresses: of the host, to be tried in this order; empty: the system finds them.
         tlsa: what the DNS says of its certificate, for ``dane``; ``names``: those that count as its name.
+        sni: the name to ask for in the handshake, where it is not ``host``.
         relay: a relay of ours, and not a server of the recipient's.
     """
 
@@ -57,6 +58,7 @@ class Peer:
     addresses: tuple[str, ...] = ()
     tlsa: tuple[Tlsa, ...] = ()
     names: frozenset[str] = frozenset()
+    sni: str = ""
     relay: bool = False
 
 
