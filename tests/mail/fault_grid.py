@@ -45,10 +45,10 @@ MEGABYTE = b"250 " + b"x" * 1_000_000 + b"\r\n"
 # "drip" is a line that grows by a byte now and then and never ends; "dribble" a good reply, a byte at a time.
 TABLE = """
          connect              banner               ehlo                 starttls             demanded
-421      D:unreachable@greet  D:unreachable@greet  D:unreachable        D:unreachable        D:unreachable
+421      D:server@greet       D:server@greet       D:server             D:server             D:server
 450      D:other@greet        D:other@greet        D:other              A@dot                D:other
-451      D:other@greet        D:other@greet        D:other              A@dot                D:other
-452      D:full@greet         D:full@greet         D:full               A@dot                D:full
+451      D:server@greet       D:server@greet       D:server             A@dot                D:server
+452      D:server@greet       D:server@greet       D:server             A@dot                D:server
 500      D:other@greet        D:other@greet        A@dot                A@dot                D:other
 550      D:policy@greet       D:policy@greet       A@dot                A@dot                D:policy
 552      D:too_large@greet    D:too_large@greet    A@dot                A@dot                D:too_large
@@ -62,10 +62,10 @@ drip     D:unreachable@greet  D:unreachable@greet  D:unreachable        A@dot   
 dribble  D:unreachable@ehlo   A@dot                A@dot                A@dot                A@dot
 
          ehlo_again           mail                 rcpt                 data                 dot
-421      D:unreachable        D:unreachable        D:unreachable        D:unreachable        D:unreachable
+421      D:server             D:server             D:server             D:server             D:server
 450      D:other              D:other              D:other              D:other              D:other
-451      D:other              D:other              D:other              D:other              D:other
-452      D:full               D:full               D:full               D:full               D:full
+451      D:server             D:server             D:server             D:server             D:server
+452      D:server             D:server             D:server             D:server             D:server
 500      A@dot                D:other              F:other              F:other              F:other
 550      A@dot                D:policy             F:unknown            F:policy             F:policy
 552      A@dot                F:too_large          F:full               F:too_large          F:too_large
@@ -169,13 +169,13 @@ class Talk:
 
 
 class FaultyServer:
-    """Answers well at every stage but one, where it commits its fault."""
+    """Answers well at every stage but one, where it commits its fault; ``at`` no stage: a good server."""
 
-    def __init__(self, at: str, fault: str, context: ssl.SSLContext) -> None:
+    def __init__(self, at: str, fault: str, context: ssl.SSLContext, address: str = "127.0.0.1", port: int = 0) -> None:
         self.talks: list[Talk] = []
         self.mails: list[bytes] = []
         self.plain_mails = 0
-        self.port = 0
+        self.address, self.port = address, port
         self._at, self._fault, self._context = at, fault, context
         self._server: asyncio.Server | None = None
         self._full: list[socket.socket] = []
@@ -184,22 +184,23 @@ class FaultyServer:
         if self._at == "connect" and self._fault in {"silence", "reset"}:
             self._do_not_accept()
             return
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, self.address, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def _do_not_accept(self) -> None:
         """Refuses (bound, not listening), or lets SYNs go unanswered: the queue of the unaccepted is full."""
-        bound = socket.socket()
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        bound = socket.socket(family)
         self._full.append(bound)
-        bound.bind(("127.0.0.1", 0))
+        bound.bind((self.address, self.port))
         self.port = bound.getsockname()[1]
         if self._fault == "silence":
             bound.listen(0)
             for _ in range(3):
-                one = socket.socket()
+                one = socket.socket(family)
                 one.setblocking(False)
                 with contextlib.suppress(BlockingIOError):
-                    one.connect(("127.0.0.1", self.port))
+                    one.connect((self.address, self.port))
                 self._full.append(one)
 
     async def all_over(self, talks: int) -> None:

@@ -20,6 +20,7 @@ from sealpost.mail.session import Timeouts
 from sealpost.mail.transport import Envelope, Handover
 from tests.mail.dns_server import DnsServer, running
 from tests.scripted import Scripted
+from tests.zones import Zones
 
 MAIL = b"From: post@sealpost.test\r\nTo: bob@example.com\r\n\r\nHello Bob\r\n"
 TLS = b"250-mx.test\r\n250-PIPELINING\r\n250 STARTTLS\r\n"
@@ -69,7 +70,7 @@ class Net:
         return one
 
     def direct(self, **options: Any) -> Direct:
-        dns = Resolver(["127.0.0.1"], port=self.dns.port, timeout=0.5, lifetime=1)
+        dns = options.pop("dns", None) or Resolver(["127.0.0.1"], port=self.dns.port, timeout=0.5, lifetime=1)
         policy: bytes | None = options.pop("policy", None)
 
         async def fetch(_domain: str) -> bytes:
@@ -263,6 +264,83 @@ async def test_both_address_families_are_tried(net):
     (earlier,) = got.earlier
     assert (earlier.host, earlier.address, earlier.stage) == ("mx.test", "::1", "connect")
     assert earlier.transcript[0].line == b"(no connection to ::1 port %d: Connection refused)" % world.port
+
+
+def in_order(**names: list[str]) -> Zones:
+    """example.com and its hosts by preference, with their addresses in an order that no DNS server would keep."""
+    table = Zones()
+    hosts = [f"{preference} {name}.test" for preference, name in enumerate(names)]
+    table.records = {("example.com", "MX"): tuple(hosts)}
+    for name, addresses in names.items():
+        table.records[f"{name}.test", "A"] = tuple(one for one in addresses if ":" not in one)
+        table.records[f"{name}.test", "AAAA"] = tuple(one for one in addresses if ":" in one)
+    return table
+
+
+FIRST_REFUSES = [
+    {"greeting": b"554 5.7.1 your address has no name\r\n"},
+    {"greeting": b"421 4.3.2 not now\r\n"},
+    {"ehlo": b"550 5.7.1 no\r\n"},
+    {"mail": b"550 5.7.1 go away\r\n"},
+    {"rcpt": b"451 4.3.0 try again\r\n"},
+    {"data": b"451 4.3.0 try again\r\n"},
+]
+
+
+@pytest.mark.parametrize(("first", "second"), [("::1", "127.0.0.1"), ("127.0.0.1", "127.0.0.2")])
+@pytest.mark.parametrize("script", FIRST_REFUSES, ids=lambda script: next(iter(script)))
+async def test_the_next_address_of_the_same_host_is_tried(net, script, first, second):
+    world = await net({})
+    await world.server(first, script)
+    good = await world.server(second)
+    got = await world.send(dns=in_order(mx=[first, second]))
+    assert (got.outcome, got.host, got.address, good.mails) == ("accepted", "mx.test", second, [MAIL])
+    assert [(past.host, past.address) for past in got.earlier] == [("mx.test", first)]
+
+
+async def test_five_addresses_of_all_hosts_are_tried_and_no_more(net):
+    eight = [f"127.0.1.{number}" for number in range(1, 9)]
+    world = await net({})
+    servers = [await world.server(one, {"greeting": b"554 5.3.2 no\r\n"}) for one in (*eight, "127.0.0.2")]
+    got = await world.send(dns=in_order(mx=eight, backup=["127.0.0.2"]))
+    assert (got.outcome, [server.connections for server in servers]) == ("delayed", [1] * 5 + [0] * 4)
+    assert [past.address for past in (*got.earlier, got)] == eight[:5]
+
+
+@pytest.mark.parametrize("script", [{"mail": b"550 5.7.1 no\r\n"}, {"rcpt": b"451 4.3.0 later\r\n"}])
+async def test_two_sessions_are_enough(net, script):
+    four = [f"127.0.1.{number}" for number in range(1, 5)]
+    world = await net({})
+    await world.server(four[0], {"greeting": b"421 4.3.2 no\r\n"})  # no session: it does not count
+    servers = [await world.server(one, script) for one in four[1:]]
+    got = await world.send(dns=in_order(mx=four))
+    assert (got.outcome, [server.connections for server in servers]) == ("delayed", [1, 1, 0])
+
+
+async def test_no_address_of_a_host_that_may_not_be_used_takes_a_try(net, server_tls, certificate):
+    eight = [f"127.0.1.{number}" for number in range(1, 9)]
+    named = ("example.com", {"MX": ["10 other.test.", "20 mx.test."]})
+    world = await net(one(STS, named, ("other.test", {"A": eight})))
+    good = await world.server("127.0.0.1", {"ehlo": TLS}, server_tls)
+    got = await world.send(policy=POLICY % b"enforce", context=trusting(certificate))
+    assert (got.outcome, len(good.mails)) == ("accepted", 1)
+    assert [(past.host, past.stage) for past in got.earlier] == [("other.test", "route")]
+
+
+async def test_an_address_that_rests_takes_no_try_and_others_are_asked(net):
+    """Of six addresses five are silent: the first attempt ends with them, and the next one comes to the sixth."""
+    six = [f"127.0.1.{number}" for number in range(1, 7)]
+    world = await net({})
+    dead = [await world.server(one, {"greeting": "close"}) for one in six[:5]]
+    good = await world.server(six[5])
+    way = world.direct(dns=in_order(mx=six))
+    envelope = Envelope("b-x@sealpost.test", "bob@example.com", smtputf8=False, envid="1")
+    assert (await way.hand_over(envelope, MAIL, world.before_dot)).outcome == "delayed"
+    got = await way.hand_over(envelope, MAIL, world.before_dot)
+    assert (got.outcome, got.address, len(good.mails)) == ("accepted", six[5], 1)
+    assert [server.connections for server in dead] == [1] * 5
+    assert {past.why.code for past in got.earlier} == {"resting"}
+    assert [past.address for past in got.earlier] == six[:5]
 
 
 async def test_only_public_addresses(net):

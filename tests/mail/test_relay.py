@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from sealpost.mail import connections
-from sealpost.mail.connections import Connections
 from sealpost.mail.letter import UnsafeMail
 from sealpost.mail.opening import _name_check
-from sealpost.mail.session import Peer, Timeouts
+from sealpost.mail.session import Timeouts
 from sealpost.mail.transport import Envelope
 
 MAIL = b"Subject: x\r\n\r\nHello Bob\r\n.\r\n..two\r\n"

@@ -139,9 +139,9 @@ class Handover:
 
     ``uncertain``: the final dot was written and no answer came, so the server may have the mail. ``stage`` is where
     it ended; ``final`` the whole deciding reply, literally, its lines joined by LF (empty if there was none); ``code`` and
-    ``enhanced`` from it; ``address`` the server's IP address, None if no connection came about. ``host`` is
-    empty if there was none to go to; ``why`` says then what was wrong. ``earlier``: hosts that were tried before this
-    one in the same attempt, and did not take the mail. ``relayed``: the server is a relay of ours, not the recipient's.
+    ``enhanced`` from it; ``address`` the IP address that was tried, None if it is not known or none was. ``host`` is
+    empty if there was none to go to; ``why`` says then what was wrong. ``earlier``: addresses that were tried before
+    this one in the same attempt, and did not take the mail. ``relayed``: the server is a relay of ours, not the recipient's.
     """
 
     outcome: Outcome

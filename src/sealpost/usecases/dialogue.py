@@ -13,7 +13,7 @@ from sealpost.mail.transport import By, Handover, Line, Mx, Policy, Tls, Why
 from sealpost.store.mails import Built, Delay
 
 MOST_OCTETS = 100_000
-"""Of the lines of one host in one attempt; of a server that talks without end, the last ones are kept."""
+"""Of the lines of one address in one attempt; of a server that talks without end, the last ones are kept."""
 MOST_FINAL = 32_000
 """Of a reply: beyond that its last lines are kept. The dialogue has what comes before them, as far as it is kept."""
 MOST_FINAL_BEFORE = 4_000
@@ -150,7 +150,7 @@ def literal_octets(members: Mapping[str, Any], name: str) -> bytes:
 
 
 def transcripts(handover: Handover, before: Sequence[Delay] = ()) -> tuple[dict[str, Any], ...]:
-    """The whole dialogue with each host, line by line, with who said it and when; the deciding host's is the last.
+    """The whole dialogue with each address, line by line, with who said it and when; the deciding one's is the last.
 
     Args:
         handover: what the transport saw.
@@ -168,12 +168,13 @@ def _earlier(before: Sequence[Delay]) -> list[dict[str, Any]]:
             left -= sum(len(line.get("line") or line.get("lineB64") or "") for line in one["lines"])
             if left < 0:
                 return dialogues[::-1]
-            dialogues.append({"type": "smtp", "attempt": delay.number, "lines": one["lines"]})
+            where = {name: one[name] for name in ("host", "address") if name in one}
+            dialogues.append({"type": "smtp", "attempt": delay.number, **where, "lines": one["lines"]})
     return dialogues[::-1]
 
 
 def transcript(handover: Handover) -> dict[str, Any]:
-    """The dialogue with one host; where there was none, why."""
+    """The dialogue with one address; where there was none, why."""
     lines, left = list(handover.transcript), MOST_OCTETS
     kept_from = len(lines)
     while kept_from and (left := left - len(lines[kept_from - 1].line)) >= 0:
@@ -182,7 +183,14 @@ def transcript(handover: Handover) -> dict[str, Any]:
     if not lines and handover.why.text:
         remarks = [f"({handover.host}: {handover.why.text})" if handover.host else f"({handover.why.text})"]
     ours = [Line(By.client, handover.started_at, remark.encode()) for remark in remarks]
-    return {"type": "smtp", "lines": [_line(line) for line in (*ours, *lines[kept_from:])]}
+    lines = [*ours, *lines[kept_from:]]
+    return {"type": "smtp", **_where(handover), "lines": [_line(line) for line in lines]}
+
+
+def _where(handover: Handover) -> dict[str, str]:
+    """Which server it was; of an account's or our own relay the ``smtp`` extension says it."""
+    host, address = {"host": handover.host}, {"address": handover.address or ""}
+    return {} if handover.relayed else {name: text for name, text in (host | address).items() if text}
 
 
 def _line(line: Line) -> dict[str, str]:
