@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -31,6 +32,7 @@ from sealpost.mail.views import (
 from sealpost.text.catalogue import LANGUAGES, translator
 from sealpost.text.sources import signed_note, source_note
 from sealpost.text.statuses import event_text
+from tests.support.isolation import elements
 
 ROOT = Path(__file__).resolve().parents[2]
 ZONE = ZoneInfo("Europe/Amsterdam")
@@ -40,6 +42,13 @@ LETTERS = ["invitation", "address"]  # about no ticket
 FIXED = ["announcement", "reminder", "hidden", "content", "html", "too_large", "confirmation", "reply"]
 KINDS = [*FIXED, *NOTICES, *LETTERS]
 EVIL = "<script>alert(1)</script>&amp;"
+
+MARKER = "\u05e9\u05dc\u05d5\u05dd (1)"
+VIEWS = dict.fromkeys(("announcement", "reminder"), AnnouncementView) | dict.fromkeys(("content", "html"), ContentView)
+VIEWS |= {"too_large": TooLargeView, "confirmation": ConfirmationView, "reply": ReplyView}
+VIEWS |= {"invitation": InvitationView, "address": AddressView} | dict.fromkeys(NOTICES, NoticeView)
+# What of a view's texts is ours, and cannot be Hebrew; every other one is somebody else's.
+OURS = {"language", "link", "host", "reference", "check_url", "ticket_url", "status_name"}
 
 
 def at(day: int) -> datetime:
@@ -304,6 +313,28 @@ def test_every_status_but_the_first_has_its_own_notice():
     assert len({compose(kind, "en").text for kind in NOTICES}) == len(NOTICES)
     with pytest.raises(KeyError):
         compose("submitted", "en")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_in_a_mail_is_hidden(kind):
+    assert elements(compose(kind, "en", demo=True).html, MARKER).hidden == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", VIEWS)
+def test_words_of_others_keep_their_direction_to_themselves(kind, language):
+    texts = {field.name for field in fields(VIEWS[kind]) if field.type in {"str", str, "str | None", str | None}} - OURS
+    changes: dict[str, Any] = dict.fromkeys(texts - ({"body_html"} if kind == "content" else set()), MARKER)
+    if "parts" in VIEWS[kind].__slots__:
+        changes["parts"] = (Part(MARKER, 1840, "9d" * 32),)
+    if kind in NOTICES:
+        changes["timeline"] = ((at(22), Statement("announcement_accepted"), MARKER + "\n" + MARKER),)
+    mail = compose(kind, language, **changes)
+    seen = elements(mail.html, MARKER)
+    assert len(seen.found) >= len(texts)
+    assert all(seen.found)
+    assert seen.attributes == []
+    assert not re.search("[\u200e\u200f\u202a-\u202e\u2066-\u2069]", mail.subject + mail.text + mail.html)
 
 
 def test_html_templates_are_compiled_from_their_sources():

@@ -14,6 +14,7 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from sealpost.domain.statement import RELAY
 from sealpost.mail.views import (
@@ -28,6 +29,7 @@ from sealpost.mail.views import (
 )
 from sealpost.text.catalogue import Translator, marked, translator
 from sealpost.text.dates import long_datetime
+from sealpost.text.direction import bdi
 from sealpost.text.nouns import noun
 from sealpost.text.sizes import size_text
 from sealpost.text.sources import signed_note
@@ -96,6 +98,22 @@ class Composed:
     html: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Lead:
+    """A mail's first sentences: ``sentence`` with the words of others in it (``about``), and whole ones of ours behind."""
+
+    sentence: str
+    about: Mapping[str, str]
+    more: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        return " ".join((self.sentence % self.about, *self.more))
+
+    def html(self) -> Markup:
+        said = escape(self.sentence) % {name: bdi(value) for name, value in self.about.items()}
+        return Markup(" ").join((said, *self.more))
+
+
 class Composer:
     """Writes the mails of one deployment."""
 
@@ -130,7 +148,7 @@ class Composer:
         lead = gettext(
             "%(name)s (%(email)s) sends you a message. It is recorded when it was sent and offered to you, and what you decide."
         )
-        return self._composed("announcement", view, subject, heading, lead % _sender(view))
+        return self._composed("announcement", view, subject, heading, _Lead(lead, _sender(view)))
 
     def content(self, view: ContentView) -> Composed:
         """The registered e-mail itself, after acceptance (contract 8.3); the caller attaches the files."""
@@ -138,7 +156,7 @@ class Composer:
         heading = gettext("Your message")
         lead = gettext("%(name)s (%(email)s) sent you this message, and you accepted it.")
         subject = gettext("%(noun)s: %(subject)s") % {"noun": self._noun(view), "subject": view.subject}
-        return self._composed("content", view, subject, heading, lead % _sender(view))
+        return self._composed("content", view, subject, heading, _Lead(lead, _sender(view)))
 
     def too_large(self, view: TooLargeView) -> Composed:
         """A link instead of the content that the recipient's server found too large (contract 8.3)."""
@@ -146,15 +164,15 @@ class Composer:
         heading = gettext("Your message is ready to download")
         lead = gettext("You accepted a message from %(name)s (%(email)s). It is too large for your mailbox.")
         subject = gettext("Download your message: %(subject)s") % {"subject": view.subject}
-        return self._composed("too_large", view, subject, heading, lead % _sender(view))
+        return self._composed("too_large", view, subject, heading, _Lead(lead, _sender(view)))
 
     def confirmation(self, view: ConfirmationView) -> Composed:
         """To the sender, at once (contract 9)."""
         gettext = translator(view.language).gettext
         heading = gettext("Your message was taken in for sending")
-        lead = gettext("It is recorded, and the announcement goes to %(recipient)s.") % {
-            "recipient": view.recipient_email
-        }
+        lead = _Lead(
+            gettext("It is recorded, and the announcement goes to %(recipient)s."), {"recipient": view.recipient_email}
+        )
         subject = gettext("Taken in for sending: %(subject)s") % {"subject": view.subject}
         return self._composed("confirmation", view, subject, heading, lead)
 
@@ -167,8 +185,8 @@ class Composer:
         heading = event_text(view.states.event, view.language)
         sourced = SOURCED_NOTICES.get(view.states.source, {}).get(view.status_name)
         sentence = KIND_NOTICES.get(view.states.kind) or sourced or NOTICES[view.status_name]
-        lead = translator(view.language).gettext(sentence) % {"recipient": view.recipient_email}
-        lead = " ".join((lead, *explanations(view.states, view.language)))
+        said = translator(view.language).gettext(sentence)
+        lead = _Lead(said, {"recipient": view.recipient_email}, explanations(view.states, view.language))
         subject = _labelled(view.language, heading, view.subject)
         return self._composed("notice", view, subject, heading, lead)
 
@@ -180,7 +198,7 @@ class Composer:
             "This reply came in to your message to %(recipient)s. It is neither an acceptance nor a refusal."
         )
         subject = gettext("Reply to your message: %(subject)s") % {"subject": view.subject}
-        return self._composed("reply", view, subject, heading, lead % {"recipient": view.recipient_email})
+        return self._composed("reply", view, subject, heading, _Lead(lead, {"recipient": view.recipient_email}))
 
     def invitation(self, view: InvitationView) -> Composed:
         """The activation mail of a new user (contract 2)."""
@@ -188,30 +206,27 @@ class Composer:
         heading = gettext("Activate your access")
         lead = gettext("%(account)s has given you access to its messages. Choose a password to start.")
         subject = gettext("Your access to the messages of %(account)s") % {"account": view.account_name}
-        return self._composed("invitation", view, subject, heading, lead % {"account": view.account_name})
+        return self._composed("invitation", view, subject, heading, _Lead(lead, {"account": view.account_name}))
 
     def address(self, view: AddressView) -> Composed:
         """The question whether an account may send from an address (contract 2)."""
         gettext = translator(view.language).gettext
         about = {"organisation": view.account_name, "email": view.email}
         heading = gettext("May this address be a sender?")
-        lead = gettext("%(organisation)s asks to send messages with %(email)s as the sender.") % about
+        lead = gettext("%(organisation)s asks to send messages with %(email)s as the sender.")
         subject = gettext("%(organisation)s asks to send messages from your address") % about
-        return self._composed("address", view, subject, heading, lead)
+        return self._composed("address", view, subject, heading, _Lead(lead, about))
 
     def _noun(self, view: Any) -> str:
         return noun(view.language, self._nouns)
 
-    def _composed(self, kind: str, view: Any, subject: str, heading: str, lead: str) -> Composed:
+    def _composed(self, kind: str, view: Any, subject: str, heading: str, lead: _Lead) -> Composed:
         language: str = view.language
         zone: ZoneInfo = view.zone
         context = {
             **self._shown,
             "view": view,
-            "subject": subject,
             "heading": heading,
-            "lead": lead,
-            "preview": lead,
             "colon": _labelled(language, "", ""),
             "language": language,
             "moment": partial(long_datetime, zone=zone, language=language),
@@ -223,8 +238,8 @@ class Composer:
             "literal_label": partial(literal_label, language=language),
         }
         jinja = _environment(language)
-        text, html = (jinja.get_template(f"{kind}.{form}").render(context) for form in ("txt", "html"))
-        return Composed(subject, text, html)
+        text = jinja.get_template(f"{kind}.txt").render(context, lead=lead.text())
+        return Composed(subject, text, jinja.get_template(f"{kind}.html").render(context, lead=lead.html()))
 
 
 def _labelled(language: str, label: str, value: str) -> str:
@@ -248,5 +263,6 @@ def _environment(language: str) -> Environment:
         auto_reload=False,
     )
     texts: Translator = translator(language)
+    jinja.filters["bdi"] = bdi
     cast("Any", jinja).install_gettext_translations(texts, newstyle=True)  # the extension adds it; no stub knows it
     return jinja
