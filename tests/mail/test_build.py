@@ -2,9 +2,12 @@
 
 import re
 from base64 import b64decode
+from binascii import a2b_qp
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from itertools import product
+from quopri import decodestring
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +15,8 @@ from hypothesis import strategies as st
 
 from sealpost.mail.build import assemble, build
 from sealpost.mail.letter import File, Letter, Mailbox, UnsafeMail, needs_smtputf8
+from sealpost.mail.mime_fields import words
+from sealpost.mail.mime_strict import read_entity
 from sealpost.mail.reread import Assembly, check_assembly, text_octets
 
 HEADERS = [
@@ -67,7 +72,7 @@ def check_form(mail: bytes) -> None:
     assert mail.count(b"\r") == mail.count(b"\n") == mail.count(b"\r\n")
     assert b"\0" not in mail
     assert mail.isascii()
-    assert max(map(len, mail.split(b"\r\n"))) <= 78
+    assert max(map(len, mail.split(b"\r\n"))) <= 76
 
 
 def test_a_whole_letter(letter):
@@ -132,8 +137,67 @@ def test_file_names_arrive_as_they_are(name, letter):
     mail = build(letter(files=(File(name, "application/pdf", b"x"),)))
     check_form(mail)
     (file,) = seen(mail).iter_attachments()
-    assert re.search(rb'filename="[A-Za-z0-9 ._+-]{1,60}"', mail)
     assert file.get_payload(decode=True) == b"x"
+    root = read_entity(mail)
+    disposition, kind = root.parts[1].disposition, root.parts[1].content
+    assert disposition
+    assert (disposition.parameters, words(kind.parameters["name"])) == ({"filename": name}, name)
+    part = message_from_bytes(mail).get_payload()[1]
+    assert part.get_filename() == name
+    assert str(make_header(decode_header(part.get_param("name").replace("\r\n", "")))) == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_has_its_name_once_in_each_field(name, letter):
+    """Of `filename` and `filename*` in one field most readers take the wrong one."""
+    _, _, head = build(letter(files=(File(name, "application/pdf", b"x"),))).rpartition(
+        b"Content-Type: application/pdf"
+    )
+    plain = name in {"a.pdf", ".hidden", "no extension", "a.b.c.tar.gz", "'single'.txt"}
+    assert (f'filename="{name}"'.encode() in head) == (f' name="{name}"'.encode() in head) == plain
+    assert (b"filename*=" in head or b"filename*0*=" in head) == (b' name="=?utf-8?B?' in head) == (not plain)
+    assert b" name*" not in head
+
+
+HOSTILE = [
+    " ",
+    "\t",
+    ".",
+    "..",
+    "=",
+    "=_",
+    "=20",
+    "From ",
+    "--",
+    "a",
+    "é",
+    "💩",
+    "\u2028",
+    "\0",
+    "\x85",
+    "\n",
+    "\r\n",
+    "\r",
+    "\n.\n",
+]
+
+
+@given(st.lists(st.one_of(st.sampled_from(HOSTILE), st.integers(60, 80).map("x".__mul__)), max_size=40).map("".join))
+@settings(max_examples=400, deadline=None)
+def test_quoted_printable_has_short_lines_that_nobody_changes(text):
+    """RFC 2045 6.7: 76 at most, no blank at the end of a line. A dot alone and `From ` are what relays and boxes escape."""
+    letter = Letter(
+        Mailbox("a@example.org"), Mailbox("b@example.com"), None, "x", text, "x", (), "<1@x.test>", DATE, "nl"
+    )
+    body = assemble(letter).texts[0]
+    assert build(letter)
+    assert a2b_qp(body) == decodestring(body) == text_octets(text)
+    for line in body.split(b"\r\n"):
+        assert len(line) <= 76
+        assert line == line.rstrip(b" \t")
+        assert line != b"."
+        assert not line.startswith(b"From ")
+    assert b"=_" not in body
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 56, 57, 58, 113, 114, 115, 16_383, 16_384, 16_385, 300_000])
@@ -287,6 +351,9 @@ TAMPERED = {
     "a bare newline": lambda a: Assembly((a.frame[0].replace(b"Subject:", b"Subject:\n"), *a.frame[1:]), a.texts, a.files),
     "another text": lambda a: Assembly(a.frame, (a.texts[0].replace(b"Hello", b"Adieu"), a.texts[1]), a.files),
     "a part more": lambda a: Assembly((*a.frame[:-1], a.frame[2] + a.frame[-1]), a.texts, a.files),
+    "another name in the type": lambda a: Assembly((*a.frame[:2], a.frame[2].replace(b' name="notice', b' name="invoice'), a.frame[3]), a.texts, a.files),
+    "no name in the type": lambda a: Assembly((*a.frame[:2], a.frame[2].replace(b" name=", b" game="), a.frame[3]), a.texts, a.files),
+    "a name in the type alone": lambda a: Assembly((*a.frame[:2], a.frame[2].replace(b" filename=", b" title="), a.frame[3]), a.texts, a.files),
     "another file name": lambda a: Assembly((*a.frame[:2], a.frame[2].replace(b"notice", b"invoice"), a.frame[3]), a.texts, a.files),
     "a file that ends its part": lambda a: Assembly(a.frame, a.texts, (a.files[0][:-2] + b"--x\r\n",)),
     "a file with another line end": lambda a: Assembly(a.frame, a.texts, (a.files[0][:-1] + b"\n\n",)),

@@ -2,21 +2,26 @@
 
 For the use cases that send. Clauses: RFC 5322, RFC 2045-2047, RFC 2231, RFC 3834 (Auto-Submitted), RFC 3282
 (Content-Language). CRLF only, 7-bit (except an address in UTF-8), lines of at most 76 octets where we choose them,
-texts quoted-printable, files base64, one fixed order of headers, a boundary that neither encoding can contain
+texts quoted-printable (by ourselves: ``binascii`` makes lines of 77), files base64, one fixed order of headers, a boundary that neither encoding can contain
 (``=_``, RFC 2045 6.7). Same letter, same bytes. The result is read back before it is returned (``mail/reread``).
 """
 
-from binascii import b2a_qp
+import re
+from collections.abc import Iterator
 from email.utils import format_datetime
 from hashlib import sha256
 
 from pybase64 import encodebytes
 
-from sealpost.mail.headers import CRLF, file_parameter, mailbox_field, text_field
+from sealpost.mail.headers import CRLF, file_name, mailbox_field, text_field, type_name
 from sealpost.mail.letter import File, Letter, check_letter
 from sealpost.mail.reread import Assembly, check_assembly, text_octets
 
 _COMPOSITE = ("message/", "multipart/")
+_PLAIN = frozenset(b"\t\r\n") | (frozenset(range(0x20, 0x7F)) - frozenset(b"="))
+_PRINTED = [b"%c" % octet if octet in _PLAIN else b"=%02X" % octet for octet in range(256)]
+_LAST_BLANK = re.compile(rb"[ \t](?=\r\n)")
+_PIECE = 73  # and the soft break, and two octets where the first one has to be escaped: 76
 
 
 def build(letter: Letter) -> bytes:
@@ -39,15 +44,16 @@ def assemble(letter: Letter) -> Assembly:
     """
     check_letter(letter)
     mark = b"=_" + sha256(letter.message_id.encode()).hexdigest()[:32].encode()
-    inner = mark + b".t" if letter.files else mark
-    opening = _headers(letter) + (_multipart(b"mixed", mark) + b"\r\n--%b\r\n" % mark if letter.files else b"")
+    # Neither begins with the other: readers may compare the beginning of a line alone (RFC 2046 5.1.1).
+    outer, inner = mark + b".m", mark + b".t"
+    opening = _headers(letter) + (_multipart(b"mixed", outer) + b"\r\n--%b\r\n" % outer if letter.files else b"")
     frame = [opening + _multipart(b"alternative", inner) + CRLF + _front(inner, _text_headers(b"plain"))]
     frame.append(_front(inner, _text_headers(b"html")))
     closing = b"--%b--\r\n" % inner
     for file in letter.files:
-        frame.append(closing + _front(mark, _file_headers(file)))
+        frame.append(closing + _front(outer, _file_headers(file)))
         closing = b""
-    frame.append(b"--%b--\r\n" % mark)
+    frame.append(b"--%b--\r\n" % (outer if letter.files else inner))
     return Assembly(tuple(frame), (_quoted(letter.text), _quoted(letter.html)), tuple(map(_base64, letter.files)))
 
 
@@ -80,8 +86,24 @@ def _text_headers(kind: bytes) -> bytes:
 
 
 def _quoted(text: str) -> bytes:
-    """Ends with CRLF; the encoder takes its line ends from the text, so the text is given CRLF first."""
-    return b2a_qp(text_octets(text))
+    """Quoted-printable (RFC 2045 6.7), ends with CRLF. A blank is never last in a line."""
+    escaped = b"".join(map(_PRINTED.__getitem__, text_octets(text)))
+    lines = _LAST_BLANK.sub(lambda blank: b"=%02X" % blank[0][0], escaped).removesuffix(CRLF).split(CRLF)
+    return b"".join(b"=\r\n".join(_pieces(line)) + CRLF for line in lines)
+
+
+def _pieces(line: bytes) -> Iterator[bytes]:
+    """An escaped line in pieces, none of which ends within an escape, is a dot alone or begins as a box's mails do."""
+    while len(line) > _PIECE:
+        start = line.rfind(b"=", _PIECE - 2, _PIECE)
+        end = _PIECE if start < 0 else start
+        yield _harmless(line[:end])
+        line = line[end:]
+    yield _harmless(line)
+
+
+def _harmless(piece: bytes) -> bytes:
+    return b"=%02X%b" % (piece[0], piece[1:]) if piece == b"." or piece.startswith(b"From ") else piece
 
 
 def _base64(file: File) -> bytes:
@@ -94,8 +116,8 @@ def _file_headers(file: File) -> bytes:
     kind = b"application/octet-stream" if opaque else file.content_type.encode("ascii")
     return b"".join(
         (
-            b"Content-Type: " + kind + file_parameter(b"name", file.name) + CRLF,
-            b"Content-Disposition: attachment" + file_parameter(b"filename", file.name) + CRLF,
+            b"Content-Type: " + kind + type_name(file.name) + CRLF,
+            b"Content-Disposition: attachment" + file_name(file.name) + CRLF,
             b"Content-Transfer-Encoding: base64\r\n",
         )
     )

@@ -1,7 +1,7 @@
 """Header fields as bytes: encoded words, mailboxes, file names.
 
 For ``mail/build`` alone, which has checked every value before. Clauses: RFC 5322 2.1.1 (line lengths), RFC 2047
-(encoded words, at most 75 octets, lines of at most 76), RFC 2231 and RFC 6266 (parameters with other characters).
+(encoded words, at most 75 octets, lines of at most 76), RFC 2231 (parameters with other characters).
 A value is written plainly only where that is beyond doubt; everything else becomes UTF-8 in base64.
 """
 
@@ -17,8 +17,6 @@ CRLF = b"\r\n"
 _LINE = 76
 _PLAIN = re.compile(r"[!-~]+( [!-~]+)*")
 _QUOTABLE = re.compile(r"[!-~]+( [!-~]+)*")
-_PLAIN_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,58}[A-Za-z0-9]")
-_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._+-]")
 _SEGMENT = 54
 
 
@@ -38,11 +36,15 @@ def mailbox_field(name: bytes, box: Mailbox) -> bytes:
 
 
 def _phrase(text: str, used: int) -> bytes:
-    if "=?" not in text and _QUOTABLE.fullmatch(text):
-        quoted = b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode("ascii") + b'"'
-        if used + len(quoted) <= _LINE:
-            return quoted
-    return b"\r\n ".join(encoded_words(text, used))
+    return _quoted(text, used) or b"\r\n ".join(encoded_words(text, used))
+
+
+def _quoted(text: str, used: int) -> bytes:
+    """A quoted string, or nothing where it would not fit behind ``used`` octets, or could be read otherwise."""
+    if "=?" in text or not _QUOTABLE.fullmatch(text):
+        return b""
+    quoted = b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode("ascii") + b'"'
+    return quoted if used + len(quoted) <= _LINE else b""
 
 
 def encoded_words(text: str, used: int) -> Iterator[bytes]:
@@ -57,16 +59,33 @@ def encoded_words(text: str, used: int) -> Iterator[bytes]:
         start, used = end, 1
 
 
-def file_parameter(name: bytes, value: str) -> bytes:
-    """``; name="fallback"`` and, where that is not the whole truth, ``name*=UTF-8''…`` in segments (RFC 2231 3)."""
-    if _PLAIN_FILE.fullmatch(value) and "  " not in value:
-        return b";\r\n " + name + b'="' + value.encode("ascii") + b'"'
-    fallback = b";\r\n " + name + b'="' + _fallback(value) + b'"'
-    segments = list(_segments(value))
-    if len(segments) == 1:
-        return fallback + b";\r\n " + name + b"*=UTF-8''" + segments[0]
-    rest = (b";\r\n %b*%d*=%b%b" % (name, n, b"" if n else b"UTF-8''", part) for n, part in enumerate(segments))
-    return fallback + b"".join(rest)
+def file_name(name: str) -> bytes:
+    """Of a disposition: ``; filename="…"``, or ``; filename*=UTF-8''…`` alone, long ones in sections (RFC 2231 3, 4).
+
+    Never both: of two in one field most readers take the wrong one, or neither.
+    """
+    if plain := _plain_name(name, len(b" filename=;")):
+        return b";\r\n filename=" + plain
+    first, *others = _segments(name)
+    if not others:
+        return b";\r\n filename*=UTF-8''" + first
+    rest = (b";\r\n filename*%d*=%b" % (number, part) for number, part in enumerate(others, 1))
+    return b";\r\n filename*0*=UTF-8''" + first + b"".join(rest)
+
+
+def _plain_name(name: str, used: int) -> bytes:
+    """A quoted name, unless it has what a reader who knows no quoted pairs would take for its end."""
+    return b"" if re.search(r'[";\\]|  ', name) else _quoted(name, used)
+
+
+def type_name(name: str) -> bytes:
+    """Of a content type, for readers who know no RFC 2231: ``; name="…"``, with encoded words where that is needed.
+
+    RFC 2047 5 (3) forbids them there; large mail programs write them, and all read them (decision 19).
+    """
+    if plain := _plain_name(name, len(b" name=;")):
+        return b";\r\n name=" + plain
+    return b';\r\n name="' + b"\r\n ".join(encoded_words(name, len(b' name=""'))) + b'"'
 
 
 def _segments(value: str) -> Iterator[bytes]:
@@ -78,10 +97,3 @@ def _segments(value: str) -> Iterator[bytes]:
             line = ""
         line += escaped
     yield line.encode("ascii")
-
-
-def _fallback(value: str) -> bytes:
-    """What an old reader shows: only plain characters, shortened before the extension."""
-    stem, dot, extension = _NOT_PLAIN.sub("_", value).rpartition(".")
-    short = stem[: 50 - min(len(extension), 10)] + dot + extension[:10]
-    return (short or "file").encode("ascii")

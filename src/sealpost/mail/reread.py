@@ -24,7 +24,7 @@ from sealpost.mail.letter import File, Letter, Mailbox, UnsafeMail
 
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _STAND_IN = b"LS0=\r\n"
-_LINE_LIMIT = 78
+_LINE_LIMIT = 76
 _TEXTS = ("multipart/alternative", "text/plain", "text/html")
 _PARSER = BytesParser(policy=policy.compat32)
 
@@ -57,7 +57,7 @@ class _Seen:
 
     kind: str
     disposition: str | None
-    names: frozenset[str]
+    names: tuple[str, ...]
 
 
 def text_octets(text: str) -> bytes:
@@ -174,7 +174,8 @@ def _structure(message: Message, rest: bytes) -> tuple[_Seen, ...]:
     boundary, kind = message.get_boundary(""), str(message["content-type"])
     if not boundary.startswith("=_") or message.get_payload():
         raise UnsafeMail("structure")
-    return _parts((f"Content-Type: {kind}\r\n\r\n".encode() + rest).replace(boundary.encode(), b"=_0"))
+    common = boundary.partition(".")[0].encode()
+    return _parts((f"Content-Type: {kind}\r\n\r\n".encode() + rest).replace(common, b"=_0"))
 
 
 @lru_cache(maxsize=1024)  # announcements differ in their headers alone
@@ -187,9 +188,11 @@ def _parts(octets: bytes) -> tuple[_Seen, ...]:
     return tuple(_Seen(part.get_content_type(), part.get_content_disposition(), _names(part)) for part in parts)
 
 
-def _names(part: Message) -> frozenset[str]:
-    parameters = part.get_params([], "content-disposition")[1:]
-    return frozenset(_name(value) for name, value in parameters if name == "filename")
+def _names(part: Message) -> tuple[str, ...]:
+    """What readers may call a file: by its disposition, and by its type, where encoded words stand."""
+    disposition, kind = (part.get_params([], field)[1:] for field in ("content-disposition", "content-type"))
+    names = [_name(value) for name, value in disposition if name == "filename"]
+    return (*names, *(decoded(_unfolded(_name(value))) for name, value in kind if name == "name"))
 
 
 def _check_parts(seen: tuple[_Seen, ...], letter: Letter) -> None:
@@ -199,7 +202,7 @@ def _check_parts(seen: tuple[_Seen, ...], letter: Letter) -> None:
     for part, file in zip(seen[len(kinds) :], letter.files, strict=True):
         if part.kind not in {file.content_type.partition(";")[0].lower(), "application/octet-stream"}:
             raise UnsafeMail("file.content_type")
-        if part.disposition != "attachment" or file.name not in part.names:
+        if part.disposition != "attachment" or part.names != (file.name, file.name):
             raise UnsafeMail("file.name")
 
 
