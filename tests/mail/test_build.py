@@ -8,6 +8,7 @@ from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from itertools import product
 from quopri import decodestring
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -142,7 +143,7 @@ def test_file_names_arrive_as_they_are(name, letter):
     disposition, kind = root.parts[1].disposition, root.parts[1].content
     assert disposition
     assert (disposition.parameters, words(kind.parameters["name"])) == ({"filename": name}, name)
-    part = message_from_bytes(mail).get_payload()[1]
+    part: Any = list(message_from_bytes(mail).walk())[-1]
     assert part.get_filename() == name
     assert str(make_header(decode_header(part.get_param("name").replace("\r\n", "")))) == name
 

@@ -44,9 +44,16 @@ KINDS = [*FIXED, *NOTICES, *LETTERS]
 EVIL = "<script>alert(1)</script>&amp;"
 
 MARKER = "\u05e9\u05dc\u05d5\u05dd (1)"
-VIEWS = dict.fromkeys(("announcement", "reminder"), AnnouncementView) | dict.fromkeys(("content", "html"), ContentView)
-VIEWS |= {"too_large": TooLargeView, "confirmation": ConfirmationView, "reply": ReplyView}
-VIEWS |= {"invitation": InvitationView, "address": AddressView} | dict.fromkeys(NOTICES, NoticeView)
+VIEWS: dict[str, Any] = {
+    **dict.fromkeys(("announcement", "reminder"), AnnouncementView),
+    **dict.fromkeys(("content", "html"), ContentView),
+    "too_large": TooLargeView,
+    "confirmation": ConfirmationView,
+    "reply": ReplyView,
+    "invitation": InvitationView,
+    "address": AddressView,
+    **dict.fromkeys(NOTICES, NoticeView),
+}
 # What of a view's texts is ours, and cannot be Hebrew; every other one is somebody else's.
 OURS = {"language", "link", "host", "reference", "check_url", "ticket_url", "status_name"}
 
