@@ -94,6 +94,10 @@ class InboundServer:
         await self._server.wait_closed()
         self._server = None
 
+    def show(self, tls: ssl.SSLContext) -> None:
+        """Offers STARTTLS with another certificate, to connections that begin from now on."""
+        self._options["tls_context"] = tls
+
     @property
     def connections(self) -> int:
         """How many there are."""
