@@ -29,7 +29,7 @@ class InboundCertificate:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._seen = self._octets()
+        self._seen: list[bytes | None] = self._octets()
         self.context = loaded(settings)
 
     def renewed(self) -> ssl.SSLContext | None:
