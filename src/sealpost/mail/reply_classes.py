@@ -96,9 +96,9 @@ _GREYLISTING_CODES = (450, 451)
 
 _ADDRESS_TEXT = re.compile(r"<?[^\s<>@]{1,64}@[^\s<>@:;,()\[\]]{1,255}>?")
 _PREFIX = re.compile(r"(?<![\w.])(?:[245]\d\d[ -]|#?[245]\.\d{1,3}\.\d{1,3}(?![\w.]))")
-_INNER_CODE = re.compile(r"\(?#([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
-_REPLY = re.compile(r"(?<![\d.:-])([45]\d\d)(?=[ :-]|$)(?:[ :-]+#?\(?#?([45]\.\d{1,3}\.\d{1,3})(?![\d.]))?")
-_LONE_CODE = re.compile(r"(?<![\d.])#?([45]\.\d{1,3}\.\d{1,3})(?![\d.])")
+_INNER_CODE = re.compile(r"\(?#([245]\.[0-7]\.\d{1,3})(?!\.?\d)")
+_REPLY = re.compile(r"(?<![\d.:-])([45]\d\d)(?=[ :-]|$)(?:[ :-]+\(?#?([45]\.[0-7]\.\d{1,3})(?!\.?\d))?")
+_LONE_CODE = re.compile(r"(?<![\w.])#?([45]\.[0-7]\.\d{1,3})(?!\.?\d)")
 _STAGES: dict[str, Stage] = {
     "end of data": "dot",
     "data": "data",
@@ -107,9 +107,11 @@ _STAGES: dict[str, Stage] = {
     "ehlo": "ehlo",
     "helo": "ehlo",
     "initial connection": "greeting",
+    "refused to talk to me": "greeting",
 }
 _STAGE = re.compile(
-    r"(?:in reply to|while sending|after)(?: (?:pipelined|sending))? (end of data|data|rcpt|mail|ehlo|helo|initial connection)\b",
+    r"(?:(?:in reply to|while sending|after)(?: (?:pipelined|sending))? (?=end|data|rcpt|mail|[eh][eh]lo|initial)|(?=refused to talk))"
+    r"(end of data|data|rcpt|mail|ehlo|helo|initial connection|refused to talk to me)\b",
     re.IGNORECASE,
 )
 _QUOTES = str.maketrans(dict.fromkeys("\"'`´‘’‚“”„«»<>", " "))  # noqa: RUF001 - as servers write them
@@ -124,6 +126,7 @@ class Rule:
         reason: the class.
         pattern: any of the phrases, in words that were made plain.
         digit: the first digit of the code beside which they count; empty: any.
+        stages: of the conversation, in which alone they count; empty: any.
         codes: subject and detail of the enhanced codes beside which alone they count; empty: any, or none.
         exact: they can mean but one thing; others give way to an exact code.
         unanswered: they count only where no server answered.
@@ -132,6 +135,7 @@ class Rule:
     reason: Reason
     pattern: re.Pattern[str]
     digit: str
+    stages: frozenset[str]
     codes: frozenset[str]
     exact: bool
     unanswered: bool
@@ -171,7 +175,7 @@ def class_in_bounce(status: str, words: str) -> Reason:
     code, enhanced = (int(found[1]), found[2]) if found else (None, None)
     if not enhanced and (lone := _LONE_CODE.search(words)):
         enhanced = lone[1]
-    if code and not enhanced and (exact := _said(plain_words(words), _counting(str(code)[0], "", answered=True))):
+    if code and not enhanced and (exact := _said(plain_words(words), _counting(str(code)[0], "", None, answered=True))):
         return exact  # the words of the server that refused count before the code that the reporter made of them
     if not enhanced and (not code or status[2:4] != "4."):
         enhanced = status or None
@@ -196,22 +200,23 @@ def plain_words(words: str) -> str:
 def _decided(plain: str, code: int | None, enhanced: str | None, stage: Stage | None, *, answered: bool) -> Reason:
     digit = enhanced[0] if enhanced else str(code)[0] if code else ""
     detail = enhanced[2:] if enhanced else ""
-    if exact := _said(plain, _counting(digit, detail, answered=answered)):
+    if exact := _said(plain, _counting(digit, detail, stage, answered=answered)):
         return exact
     if detail == "7.1" and code in _GREYLISTING_CODES and stage == "rcpt":
         return "greylisted"
     if detail in _CODES and "." in detail:
         return _CODES[detail][0]
-    vague = _said(plain, _counting(digit, detail, answered=answered, exact=False))
+    vague = _said(plain, _counting(digit, detail, stage, answered=answered, exact=False))
     return vague or _of_code(code, detail, stage, answered=answered)
 
 
-def _counting(digit: str, detail: str, *, answered: bool, exact: bool = True) -> Iterator[Rule]:
+def _counting(digit: str, detail: str, stage: Stage | None, *, answered: bool, exact: bool = True) -> Iterator[Rule]:
     """The rules whose words count beside a code."""
     allowed = {*_allowed(detail), "greylisted", "unreachable"}
     for rule in _RULES:
-        fits = rule.digit in {"", digit} and (not rule.codes or detail in rule.codes) and rule.reason in allowed
-        if fits and rule.exact == exact and not (rule.unanswered and answered):
+        beside = (not rule.codes or detail in rule.codes) and (not rule.stages or stage in rule.stages)
+        beside = beside and rule.digit in {"", digit} and not (rule.unanswered and answered)
+        if beside and rule.exact == exact and rule.reason in allowed:
             yield rule
 
 
@@ -244,10 +249,14 @@ def _rules() -> tuple[Rule, ...]:
 def _rule(one: dict[str, Any]) -> Rule:
     if one["class"] not in get_args(Reason):
         raise ValueError(f"no such class: {one['class']}")
-    pattern = re.compile("|".join(_phrase(phrase) for phrase in one["phrases"]))
-    codes = frozenset[str](one.get("codes", []))
     return Rule(
-        one["class"], pattern, one.get("digit", ""), codes, one.get("exact", True), one.get("unanswered", False)
+        reason=one["class"],
+        pattern=re.compile("|".join(_phrase(phrase) for phrase in one["phrases"])),
+        digit=one.get("digit", ""),
+        stages=frozenset(one.get("stages", [])),
+        codes=frozenset(one.get("codes", [])),
+        exact=one.get("exact", True),
+        unanswered=one.get("unanswered", False),
     )
 
 
