@@ -112,7 +112,9 @@ class Event:
         host: the server content was forwarded to.
         transcripts: ``{type, lines}`` objects, the literal dialogue.
         extension: members of ``sealpost/1`` by kind (``smtp``, ``web``, ``request`` …).
-        mail: purpose of the mail that is meant, one of ``PURPOSES``, and the attempt at it, from 1.
+        mail: purpose of the mail that is meant, one of ``PURPOSES``, and the attempt at it, from 1; 0: there was none.
+        cause: (code, text in English) of what ended that mail where no attempt of it did.
+        earlier: attempts at it that were delayed before, in brief, where it ended without another.
     """
 
     kind: str
@@ -123,6 +125,8 @@ class Event:
     transcripts: tuple[dict[str, Any], ...] = ()
     extension: dict[str, Any] = field(default_factory=dict[str, Any])
     mail: tuple[str, int] | None = None
+    cause: tuple[str, str] | None = None
+    earlier: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +217,6 @@ def event_uri(issuer: Issuer, kind: str) -> str:
 
 
 def _extension(issuer: Issuer, subject: Subject, link: Link, event: Event, clock: dict[str, Any]) -> dict[str, Any]:
-    mail = {"mail": {"purpose": event.mail[0], "attempt": event.mail[1]}} if event.mail else {}
     return {
         "seq": link.seq,
         "prev": digest(link.prev) if link.prev else None,
@@ -223,9 +226,22 @@ def _extension(issuer: Issuer, subject: Subject, link: Link, event: Event, clock
         "suite": SUITE,
         "environment": issuer.environment,
         "parts": [{"Identifier": part.name, "size": part.size} for part in subject.parts],
-        **mail,
+        **_mail(event),
         **event.extension,
     }
+
+
+def _mail(event: Event) -> dict[str, Any]:
+    """Which mail is meant, and what ended it where no attempt did."""
+    if event.mail is None:
+        return {}
+    purpose, attempt = event.mail
+    members: dict[str, Any] = {"purpose": purpose, **({"attempt": attempt} if attempt else {})}
+    if event.cause:
+        members |= {"cause": event.cause[0], "why": event.cause[1]}
+    if event.earlier:
+        members["earlier"] = list(event.earlier)
+    return {"mail": members}
 
 
 def _attribute(friendly: str, name: str, value: str) -> dict[str, Any]:

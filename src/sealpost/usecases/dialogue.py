@@ -56,11 +56,12 @@ def smtp(made: Try, handover: Handover | None, *, outcome: bool = True, before: 
     if handover and outcome:
         members |= _reply(handover)
     if before:
-        members["earlier"] = [_in_brief(one) for one in before]
+        members["earlier"] = [in_brief(one) for one in before]
     return {"smtp": members}
 
 
-def _in_brief(delay: Delay) -> dict[str, Any]:
+def in_brief(delay: Delay) -> dict[str, Any]:
+    """What an attempt came to that was delayed."""
     said = {name: delay.told[name] for name in _IN_BRIEF if name in delay.told}
     final = literal_octets(delay.told, "final")
     return {"attempt": delay.number, "at": instant(delay.at), **said, **_final(final, MOST_FINAL_BEFORE)}
@@ -156,11 +157,11 @@ def transcripts(handover: Handover, before: Sequence[Delay] = ()) -> tuple[dict[
         handover: what the transport saw.
         before: the attempts that were delayed before this one, which is the last; their dialogues come first.
     """
-    return (*_earlier(before), *(transcript(one) for one in (*handover.earlier, handover)))
+    return (*dialogues_of(before), *(transcript(one) for one in (*handover.earlier, handover)))
 
 
-def _earlier(before: Sequence[Delay]) -> list[dict[str, Any]]:
-    """Of too many, the latest; what each came to stands in brief in the ``smtp`` extension all the same."""
+def dialogues_of(before: Sequence[Delay]) -> list[dict[str, Any]]:
+    """The dialogues of attempts that were delayed. Of too many, the latest; what each came to stands in brief in the ``smtp`` extension all the same."""
     dialogues: list[dict[str, Any]] = []
     left = MOST_BEFORE
     for delay in reversed(before):

@@ -25,7 +25,7 @@ from sealpost.mail.transport import Envelope, Reason, Transport, Why
 from sealpost.store import mails, tickets
 from sealpost.usecases.chain import record
 from sealpost.usecases.database import insist, transaction
-from sealpost.usecases.dialogue import Try
+from sealpost.usecases.dialogue import Try, dialogues_of, in_brief
 from sealpost.usecases.handovers import Held, Intent, claim_all, intend_all, mark_dots
 from sealpost.usecases.letters import sender_of
 from sealpost.usecases.mail_bytes import build_mail, read_back, shown_domain
@@ -234,7 +234,7 @@ async def _never(
 ) -> None:
     """A mail that cannot be sent by us at all, or not any more: a final failure, said so; unknown if the dot was due.
 
-    There was no attempt of which servers could say anything, so the cause stands beside the mail's purpose.
+    No attempt ended it, so the cause stands beside the mail's purpose, with the attempts that were delayed before (decision 14).
     A crash before the commit leaves it claimed; it is looked at again.
     """
     now, claim = service.clock.now(), held.claim
@@ -249,7 +249,15 @@ async def _never(
             ticket = await tickets.lock(connection, claim.ticket_id)
             kind = sending.kind("uncertain" if uncertain else "failed")
             number = prepared.made.number if prepared else claim.tries
-            mail = {"purpose": sending.kinds, **({"attempt": number} if number else {})}
-            mail |= {"cause": why.code, "why": why.text}
-            reasons = () if uncertain else ((reason, why.text),)
-            await record(service, connection, ticket, [Event(kind, now, now, reasons, extension={"mail": mail})])
+            before = (await mails.delays(connection, [claim.id])).get(claim.id, ()) if claim.tries else ()
+            end = Event(
+                kind,
+                now,
+                now,
+                () if uncertain else ((reason, why.text),),
+                transcripts=tuple(dialogues_of(before)),
+                mail=(sending.kinds, number),
+                cause=(why.code, why.text),
+                earlier=tuple(map(in_brief, before)),
+            )
+            await record(service, connection, ticket, [end])
