@@ -296,8 +296,8 @@ class Frozen:
 
         return await self._inner.hand_over(envelope, mail, slowly)
 
-    def book(self, recipient: str, *, pressing: bool = False) -> float:
-        return self._inner.book(recipient, pressing=pressing)
+    async def book(self, recipient: str, *, pressing: bool = False) -> float:
+        return await self._inner.book(recipient, pressing=pressing)
 
     def unbook(self, recipient: str) -> None:
         self._inner.unbook(recipient)

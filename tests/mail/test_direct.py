@@ -571,10 +571,10 @@ async def test_one_that_cannot_be_reached_is_left_alone_for_a_while(net):
     await world.server("127.0.0.2")
     direct = world.direct()
     envelope = Envelope("b-x@sealpost.test", "bob@example.com", smtputf8=False, envid="1")
-    assert direct.book("bob@example.com") == 0
+    assert await direct.book("bob@example.com") == 0
     assert (await direct.hand_over(envelope, MAIL, world.before_dot)).outcome == "delayed"
-    assert direct.book("bob@EXAMPLE.com") > 0
-    assert direct.book("bob@other.test") == 0
+    assert await direct.book("bob@EXAMPLE.com") > 0
+    assert await direct.book("bob@other.test") == 0
     got = await direct.hand_over(replace(envelope, rcpt_to="bob@other.test"), MAIL, world.before_dot)
     assert got.outcome == "accepted"
 
@@ -605,7 +605,7 @@ async def test_a_dead_host_is_left_alone_for_every_domain_that_names_it(net):
         assert [one.host for one in got.earlier] == ["dead.test"]
         assert got.earlier[0].outcome == "delayed"
         assert (dead.connections, bool(got.earlier[0].why.text.startswith("left alone"))) == (1, number > 0)
-        assert way.book(envelope.rcpt_to) == 0, "the domain itself was reached"
+        assert await way.book(envelope.rcpt_to) == 0, "the domain itself was reached"
 
 
 async def test_one_that_takes_connections_and_says_nothing_is_out_of_reach(net):
@@ -614,7 +614,7 @@ async def test_one_that_takes_connections_and_says_nothing_is_out_of_reach(net):
     way = world.direct()
     envelope = Envelope("b-x@sealpost.test", "bob@example.com", smtputf8=False, envid="1")
     assert (await way.hand_over(envelope, MAIL, world.before_dot)).outcome == "delayed"
-    assert way.book("bob@example.com") > 0
+    assert await way.book("bob@example.com") > 0
 
 
 async def test_the_limit_of_a_host_holds_for_all_domains_together(net, server_tls, certificate):

@@ -293,7 +293,7 @@ class Resting:
     envelopes: list[Envelope] = field(default_factory=list[Envelope])
     booked: list[str] = field(default_factory=list[str])
 
-    def book(self, recipient: str, *, pressing: bool = False) -> float:
+    async def book(self, recipient: str, *, pressing: bool = False) -> float:
         self.asked.append(recipient)
         if recipient == self.whom and self.seconds and not (pressing and self.gives_way):
             return self.seconds

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sealpost.mail.connections import IDLE_SECONDS, Connections, IdleRoom
 from sealpost.mail.dane import tlsa_of
-from sealpost.mail.destinations import Destinations
+from sealpost.mail.destinations import Destinations, End
 from sealpost.mail.dns import Dns
 from sealpost.mail.itinerary import Itinerary, Target
 from sealpost.mail.mta_sts import MtaSts, StsPolicy, matches
@@ -84,9 +84,9 @@ class Direct:
         self._destinations, self._addresses = Destinations(self._monotonic), Destinations(self._monotonic)
         self._swept_at = 0.0
 
-    def book(self, recipient: str, *, pressing: bool = False) -> float:
+    async def book(self, recipient: str, *, pressing: bool = False) -> float:
         """See ``Transport.book``."""
-        return self._destinations.book(_domain(recipient), pressing=pressing)
+        return await self._destinations.book(_domain(recipient), pressing=pressing)
 
     def unbook(self, recipient: str) -> None:
         """See ``Transport.unbook``."""
@@ -99,7 +99,7 @@ class Direct:
         domain, since = _domain(envelope.rcpt_to), self._monotonic()
         handover = await self._pass(domain, envelope, mail, before_dot)
         reached = any(one.stage == "route" or _spoken_to(one) for one in (*handover.earlier, handover))
-        self._destinations.told(domain, since, reached=reached)
+        self._destinations.told(domain, since, _end_of(handover) if reached else "silent")
         return handover
 
     async def _pass(
@@ -151,7 +151,7 @@ class Direct:
                     return replace(resting, stage="connect", host=target.host.name, address=address, policy=way.policy)
                 since = self._monotonic()
                 handover = await connections.hand_over(envelope, mail, before_dot)
-                self._addresses.told(address, since, reached=_spoken_to(handover))
+                self._addresses.told(address, since, _end_of(handover) if _spoken_to(handover) else "silent")
         return replace(handover, policy=way.policy, address=handover.address or address)
 
     async def _way(self, host: Host, route: Route, sts: StsPolicy | None, *, demanded: bool) -> _Way:
@@ -238,6 +238,14 @@ class Direct:
 def _spoken_to(handover: Handover) -> bool:
     """Whether the server said something in this attempt: one that takes connections and keeps silent cannot be reached."""
     return any(line.by is By.server and line.at >= handover.started_at for line in handover.transcript)
+
+
+def _end_of(handover: Handover) -> End:
+    """What an attempt says of how much more a destination takes; that there is no such mailbox says nothing of it."""
+    if handover.outcome == "accepted":
+        return "taken"
+    about_the_mail = handover.outcome == "failed" and handover.reason not in {"policy", "reputation", "server"}
+    return "answered" if about_the_mail else "refused"
 
 
 def _domain(recipient: str) -> str:

@@ -64,7 +64,7 @@ class Relay:
         connections = self._verified if envelope.tls_verified else self._usual
         return await connections.hand_over(envelope, mail, before_dot)
 
-    def book(self, recipient: str, *, pressing: bool = False) -> float:  # noqa: ARG002 - one relay for every recipient
+    async def book(self, recipient: str, *, pressing: bool = False) -> float:  # noqa: ARG002 - one relay for every recipient
         """See ``Transport.book``: all mail goes this one way, and each try says how it stands."""
         return 0.0
 

@@ -185,10 +185,11 @@ class Transport(Protocol):
         """
         ...
 
-    def book(self, recipient: str, *, pressing: bool = False) -> float:
+    async def book(self, recipient: str, *, pressing: bool = False) -> float:
         """Books a place with this recipient's servers, until ``unbook``; ``hand_over`` itself does not ask for one.
 
-        A destination that does not answer, or has enough under way, shall not hold those who send to others.
+        A destination that does not answer, or has enough under way, shall not hold those who send to others; so this
+        waits some seconds at most, where a place may come free.
 
         Args:
             recipient: whom the mail is for.

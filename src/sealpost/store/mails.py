@@ -65,7 +65,8 @@ class Claim:
 
     Args:
         epoch: the fence; every write names it.
-        tries: how many attempts there were before.
+        tries: the number of the attempt before; 0: there was none.
+        counted: how many of those count: not the ones that ended with us, before the final dot could be due.
         open_attempt: the attempt that a crash left open, if any.
         uncertain: how many attempts have ended with an unknown outcome.
         greylisted: how many were told to come back soon.
@@ -81,6 +82,7 @@ class Claim:
     purpose: str
     epoch: int
     tries: int
+    counted: int
     planned_at: datetime
     open_attempt: LeftOpen | None
     uncertain: int
@@ -124,7 +126,8 @@ async def claim(connection: Connection, ids: Sequence[UUID], worker: UUID, look_
            returning m.*, (select array[number::text, state, coalesce(mail_from, '')] from attempts
                            where mail_id = m.id and state in ('prepared', 'dot_due') order by number desc limit 1) as left_open,
                      (select array[count(*) filter (where state = 'uncertain'),
-                                   count(*) filter (where handover ->> 'class' = 'greylisted')]
+                                   count(*) filter (where handover ->> 'class' = 'greylisted'),
+                                   count(*) filter (where state not in ('prepared', 'abandoned'))]
                       from attempts where mail_id = m.id) as before,
                      (select case when state in ('prepared', 'delayed', 'abandoned') then mail_from end from attempts
                       where mail_id = m.id order by number desc limit 1) as return_path""",
@@ -146,6 +149,7 @@ def _claim(row: Any) -> Claim:
         purpose=row["purpose"],
         epoch=row["epoch"],
         tries=row["tries"],
+        counted=row["before"][2],
         planned_at=row["planned_at"],
         open_attempt=LeftOpen(int(left_open[0]), left_open[1], left_open[2]) if left_open else None,
         uncertain=row["before"][0],

@@ -1,7 +1,8 @@
 """One try to hand one mail to one server; shared by announce, remind, deliver and notify.
 
 claim → build once (or read back) → *prepared* → connect → *dot due* → final dot → outcome. Each arrow is durable before
-the next begins. What a crash leaves: before *prepared*, nothing; *prepared*, a mail that was certainly not taken: tried
+the next begins, and *claim*, *prepared* and *dot due* each look in their own transaction whether the mail is still
+wanted. What a crash leaves: before *prepared*, nothing; *prepared*, a mail that was certainly not taken: tried
 again; *dot due*, an unknown outcome: recorded as such, then the same bytes again under the same Message-ID.
 """
 
@@ -26,7 +27,7 @@ from sealpost.store import mails, tickets
 from sealpost.usecases.chain import record
 from sealpost.usecases.database import insist, transaction
 from sealpost.usecases.dialogue import Try, dialogues_of, in_brief
-from sealpost.usecases.handovers import Held, Intent, claim_all, intend_all, mark_dots
+from sealpost.usecases.handovers import Held, Intent, Mark, Unwanted, claim_all, intend_all, mark_dots
 from sealpost.usecases.letters import sender_of
 from sealpost.usecases.mail_bytes import build_mail, read_back, shown_domain
 from sealpost.usecases.sending import TO_RECIPIENT, Sending
@@ -77,9 +78,11 @@ async def _attempt(service: Service, held: Held, sending: Sending) -> None:
                 await _send(service, held, prepared, sending)
     except Fenced:
         log.warning("claim lost, attempt dropped", mail=str(mail_id))
+    except Unwanted:
+        log.info("mail not wanted any more", mail=str(mail_id), purpose=held.purpose)
     except (Unavailable, ContentUnavailable) as error:
         log.warning("mail not tried", mail=str(mail_id), why=str(error))
-        await insist(lambda: _let_go(service, held.claim))
+        await insist(lambda: _let_go(service, held.claim, timedelta(seconds=30), prepared))
     except (UnsafeMail, ContentDamaged) as error:
         why = Why("unsendable", str(error))
         log.exception("mail cannot be sent", mail=str(mail_id))
@@ -101,7 +104,7 @@ async def _claim(service: Service, mail_id: UUID, sending: Sending) -> Held | No
 
 @dataclass(slots=True)
 class Prepared:
-    """An attempt that is about to be made, and the exact bytes; ``dot_due`` as soon as the final dot may be."""
+    """An attempt that is about to be made, and the exact bytes; ``dot_due``: the mark is made, and the dot may be sent."""
 
     made: Try
     octets: bytes
@@ -112,16 +115,12 @@ class Prepared:
 
 @asynccontextmanager
 async def _booked(service: Service, held: Held, sending: Sending) -> AsyncGenerator[Transport | None]:
-    """The way out, with a place at the recipient's servers for as long as the block takes; None: not wanted, or not now."""
+    """The way out, with a place at the recipient's servers for as long as the block takes; None: not now."""
     claim, ticket = held.claim, held.ticket
-    if not sending.wanted(ticket):
-        await _cancel(service, claim)
-        yield None
-        return
     transport = await service.ways.of(claim.account_id) or service.transport
-    pressing = claim.tries == 0 and service.clock.now() >= claim.planned_at + FIRST_TRY
+    pressing = claim.counted == 0 and service.clock.now() >= claim.planned_at + FIRST_TRY
     recipient = _recipient(claim, ticket)
-    if recipient and (wait := transport.book(recipient, pressing=pressing)):
+    if recipient and (wait := await transport.book(recipient, pressing=pressing)):
         await _postpone(service, held, sending, timedelta(seconds=wait))
         yield None
         return
@@ -143,7 +142,7 @@ async def _prepare(service: Service, held: Held, sending: Sending, transport: Tr
     else:
         built, octets = await build_mail(service, claim, draft)
     made = Try(built, claim.tries + 1, claim.return_path or await _return_path(service, claim, ticket))
-    await service.groups.add(service, intend_all, Intent(held, made, draft, sending.plans))
+    await service.groups.add(service, intend_all, Intent(held, made, draft, sending))
     tls_verified = ticket is not None and claim.purpose in TO_RECIPIENT and ticket.tls_verified
     return Prepared(made, octets, transport, tls_verified)
 
@@ -186,8 +185,8 @@ async def _send(service: Service, held: Held, prepared: Prepared, sending: Sendi
     made = prepared.made
 
     async def before_dot() -> None:
-        prepared.dot_due = True
-        await service.groups.add(service, mark_dots, (held.claim, made.number))
+        await service.groups.add(service, mark_dots, Mark(held.claim, made.number, sending))
+        prepared.dot_due = True  # not before: without the mark the transport sends no dot
 
     envelope = Envelope(
         made.mail_from,
@@ -206,22 +205,25 @@ async def _cancel(service: Service, held: mails.Claim) -> None:
         await mails.release(connection, [(held, "cancelled", None)])
 
 
-async def _let_go(service: Service, held: mails.Claim) -> None:
+async def _let_go(service: Service, held: mails.Claim, wait: timedelta, prepared: Prepared | None) -> None:
+    """Gives a claim back; an attempt of which we know that its dot was not sent has ended, and does not count.
+
+    That holds also where the mark's commit came through and its answer did not. One whose dot may have been sent stays
+    open, and the next claim says so.
+    """
+    now = service.clock.now()
     async with transaction(service) as connection:
-        await mails.let_go(connection, held, service.clock.now() + timedelta(seconds=30))
+        if prepared and not prepared.dot_due and await mails.fence(connection, [held]):
+            await mails.end_attempts(connection, [(held, prepared.made.number, "abandoned", None)], now)
+        await mails.let_go(connection, held, now + wait)
 
 
 async def _after_fault(service: Service, held: Held, sending: Sending, prepared: Prepared | None) -> None:
-    """A fault of ours: the mail is looked at again after a while, and comes to an end when its time is over.
-
-    An attempt that was begun stays open until then; the next claim says what is known of it.
-    """
-    until = service.clock.now() + AFTER_FAULT
-    if until >= sending.ends_at(held.claim, held.ticket):
+    """A fault of ours: the mail is looked at again after a while, and comes to an end when its time is over."""
+    if service.clock.now() + AFTER_FAULT >= sending.ends_at(held.claim, held.ticket):
         await _never(service, held, sending, "other", OWN_FAULT, prepared)
         return
-    async with transaction(service) as connection:
-        await mails.let_go(connection, held.claim, until)
+    await _let_go(service, held.claim, AFTER_FAULT, prepared)
 
 
 async def _let_go_ours(service: Service, mail_id: UUID) -> None:

@@ -40,6 +40,8 @@ Further = Callable[[Connection, tickets.Ticket, Handover], Awaitable[None]]
 
 TO_RECIPIENT = frozenset({"announcement", "reminder", "content", "collection"})
 """Purposes of mails to a ticket's recipient; the others go to somebody of the account."""
+AFTER_ACCEPTANCE = frozenset({"content", "collection"})
+"""Purposes of mails that follow an acceptance, whatever the term does, and nothing else."""
 
 
 def always(_ticket: tickets.Ticket | None) -> bool:
@@ -53,7 +55,7 @@ class Sending:
 
     Args:
         compose: makes the mail.
-        wanted: asked before each attempt, whether the mail is still to be sent.
+        wanted: whether the mail is still to be sent; ``is_wanted`` asks it.
         kinds: first part of the record kinds (``announcement``), or empty: no evidence is made of it.
         taken: the kind of record of a server's 250.
         ends_at_expiry: no more tries after the ticket's term.
@@ -68,6 +70,12 @@ class Sending:
     ends_at_expiry: bool = False
     plans: str = ""
     afterwards: Further | None = None
+
+    def is_wanted(self, claim: mails.Claim, ticket: tickets.Ticket | None) -> bool:
+        """Whether the mail is still to be sent, to be asked in the transaction of each durable step of an attempt."""
+        if claim.purpose in AFTER_ACCEPTANCE:
+            return ticket is not None and ticket.state.decision == "accepted"
+        return self.wanted(ticket)
 
     def ends_at(self, claim: mails.Claim, ticket: tickets.Ticket | None) -> datetime:
         """From when on the mail is not tried any more."""

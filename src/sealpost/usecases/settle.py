@@ -113,13 +113,16 @@ def _end_state(handover: Handover, retry_at: datetime | None) -> str | None:
 
 
 def _retry_at(service: Service, one: Outcome, ticket: tickets.Ticket | None) -> datetime | None:
-    """When to try again, or None: taken, refused for good, perhaps taken too often, or its time would be over by then."""
+    """When to try again, or None: taken, refused for good, perhaps taken too often, or its time would be over by then.
+
+    Attempts that ended with us, before the dot could be due, were nobody's refusal: they make no pause longer.
+    """
     handover, claim = one.handover, one.held.claim
     too_often = handover.outcome == "uncertain" and claim.uncertain + 1 >= MOST_UNCERTAIN
     if handover.outcome in {"accepted", "failed"} or too_often:
         return None
     greylisted = handover.reason == "greylisted"
-    tries = claim.greylisted + 1 if greylisted else one.made.number
+    tries = claim.greylisted + 1 if greylisted else claim.counted + 1
     at = service.clock.now() + retry_delay(tries, service.random(1)[0] / 255, greylisted=greylisted)
     return at if at < one.sending.ends_at(one.held.claim, ticket) else None
 

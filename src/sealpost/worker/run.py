@@ -37,6 +37,7 @@ from sealpost.usecases.remind import plan_reminder, remind
 from sealpost.usecases.seals import seal_pending
 from sealpost.usecases.service import Service
 from sealpost.usecases.stamp import renew_newest, stamp_pending
+from sealpost.worker.lasting import Lasting, lasting_jobs
 
 log = structlog.get_logger()
 
@@ -51,6 +52,8 @@ ENTRY_POINTS: dict[str, Callable[[Service, UUID], Awaitable[None]]] = {
 }
 BATCH = 50
 AT_ONCE = 100
+MOST_LASTING = 400
+"""Jobs that hold none of these places any more, because they go on for long."""
 HEARTBEAT = timedelta(seconds=30)
 TICK = 1.0
 SEALING = 10.0
@@ -207,20 +210,21 @@ async def _checking(service: Service, enlisted: asyncio.Event, stop: asyncio.Eve
 
 async def _jobs(service: Service, enlisted: asyncio.Event, stop: asyncio.Event) -> None:
     """Runs the queue, and runs it anew whenever the database comes back."""
-    while not stop.is_set():
-        if enlisted.is_set():
-            try:
-                await _queue(service, stop)
-            except Exception as error:  # noqa: BLE001 - the loop must outlive every failure of the queue's connection
-                log.warning("queue interrupted", why=type(error).__name__)
-        await pause(stop, 0.2)
+    async with lasting_jobs(MOST_LASTING) as lasting:
+        while not stop.is_set():
+            if enlisted.is_set():
+                try:
+                    await _queue(service, stop, lasting)
+                except Exception as error:  # noqa: BLE001 - the loop must outlive every failure of the queue's connection
+                    log.warning("queue interrupted", why=type(error).__name__)
+            await pause(stop, 0.2)
 
 
-async def _queue(service: Service, stop: asyncio.Event) -> None:
+async def _queue(service: Service, stop: asyncio.Event, lasting: Lasting) -> None:
     pool: Any = service.pool
     queue = QueueManager(Queries(AsyncpgPoolDriver(pool)))
     for name, act in ENTRY_POINTS.items():
-        queue.entrypoint(name)(_bound(service, name, act))
+        queue.entrypoint(name)(_bound(service, name, act, lasting))
 
     async def end() -> None:
         await stop.wait()
@@ -240,18 +244,19 @@ async def _queue(service: Service, stop: asyncio.Event) -> None:
 
 
 def _bound(
-    service: Service, name: str, act: Callable[[Service, UUID], Awaitable[None]]
+    service: Service, name: str, act: Callable[[Service, UUID], Awaitable[None]], lasting: Lasting
 ) -> Callable[[Job], Awaitable[None]]:
-    async def entry(job: Job) -> None:
-        if job.payload is None:
-            return
-        subject = UUID(job.payload.decode())
+    async def done(subject: UUID) -> None:
         try:
             await act(service, subject)
         except Unavailable as error:
             log.warning("job waits", job=name, subject=str(subject), why=str(error))
         except Exception as error:
             log.exception("job failed", job=name, subject=str(subject), why=type(error).__name__)
+
+    async def entry(job: Job) -> None:
+        if job.payload is not None:
+            await lasting.run(done(UUID(job.payload.decode())))
 
     return entry
 
