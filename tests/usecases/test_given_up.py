@@ -41,7 +41,7 @@ class Spoilt:
     rests: bool = False
     is_faulty: bool = False
 
-    def book(self, recipient: str, *, pressing: bool = False) -> float:
+    async def book(self, recipient: str, *, pressing: bool = False) -> float:
         return 300.0 if self.rests and recipient == BOB else 0.0
 
     def unbook(self, recipient: str) -> None:
