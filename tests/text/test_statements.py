@@ -20,7 +20,7 @@ from sealpost.seal.certificate.story import read
 from sealpost.seal.certificate.view import Reader
 from sealpost.seal.certificate.view import event as certificate_event
 from sealpost.text.catalogue import LANGUAGES, translator
-from sealpost.text.statements import CAUSES, CLASSES, ENDS, REASON, SIGNS
+from sealpost.text.statements import CAUSES, CLASSES, ENDS, REASON, SIGNS, notes
 from sealpost.text.statuses import event_text, vendor_text
 from sealpost.usecases.reads.ticket import StatusLine, status_lines
 from sealpost.web.pages import render
@@ -118,8 +118,8 @@ def test_the_words_of_others_stand_whole_and_alone(case: Case, suite: str) -> No
     assert literal == (case.reply(suite) or case.recipients_words)
     view = replace(VIEW, statuses=(line_of(case, suite),))
     (status,) = ET.fromstring(document(view, "nl")).iter("status")
-    if literal:
-        assert status.get("statusdetail") == literal
+    assert status.get("statusdetail") == (literal or " "), "what we say ourselves stands in toelichting alone"
+    assert (status.get("toelichting") or "") == " ".join(notes(line_of(case, suite).states, "nl"))
     for language in LANGUAGES:
         sealed = SealedRecord(2, canonical(record(case, suite)), b"", bytes(32), None)
         (*said,) = certificate_event(read([sealed]).first, Dating(), Reader(language, ZONE))["said"]

@@ -74,13 +74,13 @@ def _parts(view: TicketView) -> str:
 
 
 def _status(line: StatusLine, view: TicketView, language: str) -> str:
-    """The words of others stand in ``statusdetail`` literally and alone; ours there only where there are none."""
+    """The words of others stand in ``statusdetail`` literally and alone; ours stand in ``toelichting``."""
     ours = " ".join(notes(line.states, language))
     values = (
         ("statusdatumtijd", f"{line.at.astimezone(view.zone):%Y-%m-%d %H:%M:%S}"),
         ("tijdstip", instant(line.at)),
         ("statusomschrijving", vendor_text(line.states.event, language)),
         ("statuscode", str(line.status.code)),
-        ("statusdetail", line.literal or ours or " "),
+        ("statusdetail", line.literal or " "),
     )
     return element("status", values + ((("toelichting", ours),) if ours else ()))
