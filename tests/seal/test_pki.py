@@ -263,19 +263,32 @@ def test_certificates_of_former_times_are_outdated(own_keys: KeyFolder, monkeypa
     with monkeypatch.context() as patched:
         patched.setattr(pki, "_leaf_extensions", former)
         establish(own_keys, issuer(), AT)
-    assert [one for one in SEALING if is_outdated(own_keys, one, issuer())] == list(SEALING)
+    assert [one for one in SEALING if is_outdated(own_keys, one, issuer(), AT)] == list(SEALING)
     rotate(own_keys, "record-seal", issuer(), AT)
-    assert [one for one in SEALING if is_outdated(own_keys, one, issuer())] == ["pdf-seal"]
+    assert [one for one in SEALING if is_outdated(own_keys, one, issuer(), AT)] == ["pdf-seal"]
 
 
 def test_certificates_of_another_name_are_outdated(own_keys: KeyFolder) -> None:
     long = "Vereniging tot Behoud van het Aangetekende Bericht in Súdwest-Fryslân U.A."
     establish(own_keys, issuer(legal_name=long), AT)
-    assert not is_outdated(own_keys, "record-seal", issuer(legal_name=long))
-    assert is_outdated(own_keys, "record-seal", issuer())
-    assert is_outdated(own_keys, "record-seal", issuer(legal_name=long, legal_id="NTRNL-87654321"))
+    assert not is_outdated(own_keys, "record-seal", issuer(legal_name=long), AT)
+    assert is_outdated(own_keys, "record-seal", issuer(), AT)
+    assert is_outdated(own_keys, "record-seal", issuer(legal_name=long, legal_id="NTRNL-87654321"), AT)
     rotate(own_keys, "record-seal", issuer(), AT)
-    assert not is_outdated(own_keys, "record-seal", issuer())
+    assert not is_outdated(own_keys, "record-seal", issuer(), AT)
+
+
+def test_certificates_that_end_soon_are_outdated_as_long_as_the_root_lasts(own_keys: KeyFolder) -> None:
+    establish(own_keys, issuer(), AT)
+    end, root_end = AT + pki.LIFE, AT + pki.ROOT_LIFE
+    assert not is_outdated(own_keys, "record-seal", issuer(), end - pki.BEFORE_THE_END - timedelta(seconds=1))
+    assert is_outdated(own_keys, "record-seal", issuer(), end - pki.BEFORE_THE_END + timedelta(seconds=1))
+    assert is_outdated(own_keys, "record-seal", issuer(), end + timedelta(days=1))
+    rotate(own_keys, "record-seal", issuer(), end)
+    assert not is_outdated(own_keys, "record-seal", issuer(), end)
+    last = root_end - timedelta(days=10)
+    rotate(own_keys, "record-seal", issuer(), last)
+    assert not is_outdated(own_keys, "record-seal", issuer(), last), "another one would last no longer"
 
 
 def test_an_operators_own_certificate_is_left_alone(own_keys: KeyFolder, keys: KeyFolder, tmp_path: Path) -> None:
@@ -284,8 +297,8 @@ def test_an_operators_own_certificate_is_left_alone(own_keys: KeyFolder, keys: K
     establish(other, issuer(legal_name="An Authority"), AT)
     for name in ("record-seal-1.cert.pem", "record-seal-1.key.pem"):
         (own_keys.folder / name).write_bytes((other.folder / name).read_bytes())
-    assert not is_outdated(own_keys, "record-seal", issuer())
-    assert not is_outdated(keys, "log-ed25519", issuer())
+    assert not is_outdated(own_keys, "record-seal", issuer(), AT)
+    assert not is_outdated(keys, "log-ed25519", issuer(), AT)
 
 
 def test_nothing_is_sealed_that_would_not_count(

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
 from cryptography import x509
 
+from sealpost import bootstrap
+from sealpost.bootstrap import looked_into
+from sealpost.bootstrap import renew_seals as renewed_at_start
+from sealpost.cli import serve
 from sealpost.domain.errors import InvalidInput
 from sealpost.seal import pki
+from sealpost.settings import Settings, read_settings
 from sealpost.store import logs
 from sealpost.usecases.decide import decide
 from sealpost.usecases.extend_log import extend_log
@@ -87,7 +97,7 @@ def make_former(world: World, purpose: str, monkeypatch: pytest.MonkeyPatch) -> 
     with monkeypatch.context() as patched:
         patched.setattr(pki, "_leaf_extensions", lambda one: [two for two in made(one) if not is_purpose(two[0])])
         pki.establish(keys, world.service.issuer, world.clock.now())
-    assert pki.is_outdated(keys, purpose, world.service.issuer)
+    assert pki.is_outdated(keys, purpose, world.service.issuer, world.clock.now())
 
 
 def is_purpose(extension: x509.ExtensionType) -> bool:
@@ -104,6 +114,74 @@ async def test_certificates_of_former_times_are_renewed_once(world: World, monke
     told = [msgspec.json.decode(row["octets"])["Extensions"][0]["sealpost/1"]["key_rotated"] for row in kinds]
     assert [(one["purpose"], one["number"]) for one in told] == [("record-seal", 2), ("pdf-seal", 2)]
     assert await renew_seals(world.service) == []
+
+
+def settings_of(folder: Path) -> Settings:
+    """Those of the test's world."""
+    return read_settings(
+        {}, data=folder, smtp_host="127.0.0.1", mail_domain="sealpost.example", our_name="out1.sealpost.example",
+        legal_name="Sealpost Test B.V.", environment="test", pool=8, tsa_url="own",
+    )  # fmt: skip
+
+
+async def test_the_start_renews_what_has_no_purpose(
+    world: World, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = world.service.evidence.keys
+    make_former(world, "pdf-seal", monkeypatch)
+    await renewed_at_start(settings_of(tmp_path), dsn, clock=world.clock)
+    assert (keys.numbers("record-seal"), keys.numbers("pdf-seal")) == ([1], [1, 2])
+    await renewed_at_start(settings_of(tmp_path), dsn, clock=world.clock)
+    assert keys.numbers("pdf-seal") == [1, 2]
+
+
+async def test_the_start_renews_what_ends_soon(world: World, dsn: str, tmp_path: Path) -> None:
+    keys = world.service.evidence.keys
+    world.clock.at += pki.LIFE - timedelta(days=91)
+    await renewed_at_start(settings_of(tmp_path), dsn, clock=world.clock)
+    assert keys.numbers("record-seal") == [1]
+    world.clock.at += timedelta(days=2)
+    await renewed_at_start(settings_of(tmp_path), dsn, clock=world.clock)
+    assert (keys.numbers("record-seal"), keys.numbers("pdf-seal")) == ([1, 2], [1, 2])
+    assert keys.certificates("record-seal", 2)[0].not_valid_after_utc > world.clock.now() + timedelta(days=1000)
+
+
+async def test_who_only_looks_renews_nothing(
+    world: World, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for purpose in pki.SEALING:
+        make_former(world, purpose, monkeypatch)
+    before = {path.name: path.read_bytes() for path in world.service.evidence.keys.folder.iterdir()}
+    async with looked_into(settings_of(tmp_path), dsn) as service:
+        await trust_folder(service)
+    assert {path.name: path.read_bytes() for path in world.service.evidence.keys.folder.iterdir()} == before
+
+
+class Reached(Exception):
+    """The start came to the renewal."""
+
+
+@pytest.mark.parametrize("role", ["all", "worker", "inbound"])
+async def test_every_role_renews_before_it_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: Any) -> None:
+    @asynccontextmanager
+    async def database(_: Settings) -> AsyncGenerator[str]:
+        yield "postgresql://nowhere"
+
+    async def migrate(_: str) -> None:
+        """It is done."""
+
+    async def reached(_: Settings, dsn: str) -> None:
+        raise Reached(dsn)
+
+    for name, stand_in in (("database", database), ("migrate", migrate), ("renew_seals", reached)):
+        monkeypatch.setattr(bootstrap, name, stand_in)
+    monkeypatch.setattr(serve, "listen", lambda *_: SimpleNamespace(set_inheritable=bool))
+    monkeypatch.setattr(serve, "stop_on_signals", asyncio.Event)
+    settings = settings_of(tmp_path)
+    with pytest.raises(Reached, match="nowhere"):
+        await serve._serve(settings, role, -1)
+    with pytest.raises(Reached, match="nowhere"):
+        await serve._supervise(settings, role, 2)
 
 
 async def test_another_name_of_the_operator(world: World) -> None:

@@ -141,13 +141,14 @@ async def _put_together(
     )
 
 
-async def renew_seals(settings: Settings, dsn: str, *, demo: bool = False) -> None:
-    """New keys that seal, where their certificates are of former times; for the start of what changes things.
+async def renew_seals(settings: Settings, dsn: str, *, demo: bool = False, clock: Clock | None = None) -> None:
+    """New keys that seal, where their certificates are of former times or end soon; for the start of what changes things.
 
     Args:
         settings: how this installation runs.
         dsn: the database, migrated.
         demo: as for `opened`.
+        clock: another clock than the system's (tests).
 
     Raises:
         KeysRefused, OSError: the keys cannot be used.
@@ -156,8 +157,9 @@ async def renew_seals(settings: Settings, dsn: str, *, demo: bool = False) -> No
         return  # the first start makes them
     keys = KeyFolder(settings.evidence_keys, passphrase(settings.evidence_keys, settings.keys_passphrase))
     issuer = _issuer(settings, demo=demo)
-    if any(is_outdated(keys, purpose, issuer) for purpose in SEALING):
-        async with opened(settings, dsn, demo=demo) as service:
+    clock = clock or (ShiftedClock() if demo else SystemClock())
+    if any(is_outdated(keys, purpose, issuer, clock.now()) for purpose in SEALING):
+        async with opened(settings, dsn, demo=demo, clock=clock) as service:
             await rotate.renew_seals(service)
 
 

@@ -26,6 +26,8 @@ CERTIFIED = {"record-seal": "record seal", "pdf-seal": "document seal", "tsa": "
 TEST_ONLY = frozenset({"tsa"})
 SEALING = ("record-seal", "pdf-seal")
 ROOT_LIFE, LIFE, LIST_LIFE = timedelta(days=3650), timedelta(days=1095), timedelta(days=366)
+BEFORE_THE_END = timedelta(days=90)
+"""A certificate that seals is renewed at the first start from then on: services start more often than that."""
 EARLIER = timedelta(minutes=5)  # a verifier's clock, or that of a second machine, may be behind
 TEST, OWN = "(test)", "(own root)"
 LONGEST_NAME = 64  # of CN and O in X.520: characters, which the library counts as octets of UTF-8
@@ -88,11 +90,17 @@ def rotate(keys: KeyFolder, purpose: str, issuer: Issuer, at: datetime) -> int:
     return number
 
 
-def is_outdated(keys: KeyFolder, purpose: str, issuer: Issuer) -> bool:
+def is_outdated(keys: KeyFolder, purpose: str, issuer: Issuer, at: datetime) -> bool:
     """Whether the newest certificate of a purpose is one of ours that would be issued otherwise today.
 
-    That is so when it is of a time before evidence had a purpose of its own, and when the operator has another name now;
-    an operator's own certificate is the operator's affair.
+    That is so when it is of a time before evidence had a purpose of its own, when the operator has another name now, and
+    when it is near its end and the root lasts longer; an operator's own certificate is the operator's affair.
+
+    Args:
+        keys: the folder.
+        purpose: one of `SEALING`.
+        issuer: as for `establish`.
+        at: aware; now.
 
     Raises:
         KeysRefused, OSError: it cannot be read.
@@ -101,8 +109,17 @@ def is_outdated(keys: KeyFolder, purpose: str, issuer: Issuer) -> bool:
     chain = keys.certificates(purpose, number) if number else ()
     if not chain or chain[0].issuer not in {one.subject for one in roots(keys)}:
         return False
+    if _ends_soon(keys, chain[0], at):
+        return True
     subject = _subject(issuer, f"{CERTIFIED[purpose]} {number}")
     return chain[0].subject != subject or not is_for_evidence(chain[0].public_bytes(Encoding.DER))
+
+
+def _ends_soon(keys: KeyFolder, certificate: x509.Certificate, at: datetime) -> bool:
+    """Whether it is near its end, and a new one would last longer: none lasts longer than the root that issues it."""
+    newest = keys.certificates(ROOT, max(keys.numbers(ROOT)))[0]
+    end = certificate.not_valid_after_utc
+    return end - at < BEFORE_THE_END and min(at + LIFE, newest.not_valid_after_utc) > end
 
 
 def organisation_of(certificate: x509.Certificate) -> str:

@@ -74,7 +74,8 @@ async def renew_seals(service: Service) -> list[str]:
     """
     async with transaction(service) as connection:
         await records.newest_locked(connection, CHAIN)  # others who do the same wait here
-        outdated = [one for one in SEALING if is_outdated(service.evidence.keys, one, service.issuer)]
+        keys, now = service.evidence.keys, service.clock.now()
+        outdated = [one for one in SEALING if is_outdated(keys, one, service.issuer, now)]
         for purpose in outdated:
             made = await _next_key(service, purpose)
             await append_event(service, connection, "key_rotated", made)
