@@ -237,6 +237,7 @@ CONTRADICTIONS = (
     Forgery("another kind of mail", "agreement.purpose", lambda all_: extension_of(all_[TAKEN])["mail"].update(purpose="content")),
     Forgery("a class that does not fit its code", "agreement.class", lambda all_: smtp_of(all_[TAKEN]).update({"class": "unknown"})),
     Forgery("a full mailbox under 5.1.1", "agreement.class", lambda all_: (smtp_of(all_[TAKEN]).update({"class": "full"}), _reason(all_[TAKEN], "full"))[2:], FAILED),
+    Forgery("nobody reached, though a server names the address", "agreement.class", lambda all_: (smtp_of(all_[TAKEN]).update({"class": "unreachable"}), _reason(all_[TAKEN], "unreachable"))[2:], FAILED),
     Forgery("a failure without its reason", "agreement.reasonless", lambda all_: all_[TAKEN].pop("EventReasons"), FAILED),
     Forgery("a failure with another reason", "agreement.reason", lambda all_: _reason(all_[TAKEN], "full"), FAILED),
     Forgery("a success with a reason", "agreement.reason", lambda all_: _reason(all_[TAKEN], "unknown")),

@@ -110,6 +110,18 @@ def _refused_at_greeting(all_: list[Value]) -> None:
     _answer(all_[TAKEN], "554-mx.example.com\n554 no service for you", "policy")
 
 
+def _refused(reply: str, reason: str) -> Change:
+    """Refused at the dot in other words; what class they have is the matter of the service that recorded it."""
+
+    def change(all_: list[Value]) -> None:
+        at = datetime.fromisoformat(all_[TAKEN]["EventTime"])
+        lines_of(all_[TAKEN])[:] = dialogue(at, (reply,), smtp_of(all_[TAKEN])["sent"]["size"])
+        _answer(all_[TAKEN], reply, reason)
+        smtp_of(all_[TAKEN])["enhanced"] = reply.split(" ")[1]
+
+    return change
+
+
 def _not_utf8(all_: list[Value]) -> None:
     octets = b64encode(b"250 2.0.0 g\xfcltig").decode()
     del lines_of(all_[TAKEN])[-1]["line"], smtp_of(all_[TAKEN])["final"]
@@ -226,6 +238,10 @@ ODD: dict[str, tuple[Change, tuple[str, ...]]] = {
     "MAIL refused, and RCPT after it": (_pipelined_refusal, FAILED),
     "a 250 to DATA": (_strange_to_data, DELAYED),
     "refused at the greeting": (_refused_at_greeting, FAILED),
+    "our address refused": (_refused("550 5.7.1 blocked using a list", "reputation"), FAILED),
+    "our address refused, as it was classed before": (_refused("550 5.7.1 blocked using a list", "policy"), FAILED),
+    "a problem of the server": (_refused("554 5.3.0 something is wrong here", "server"), FAILED),
+    "a problem of the server, as it was classed before": (_refused("554 5.3.0 something is wrong here", "unreachable"), FAILED),
     "an answer that is not UTF-8": (_not_utf8, LIFE),
     "never reached": (_never_reached, FAILED),
     "not even tried": (_not_even_tried, FAILED),
