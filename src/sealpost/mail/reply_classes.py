@@ -97,22 +97,24 @@ _GREYLISTING_CODES = (450, 451)
 _ADDRESS_TEXT = re.compile(r"<?[^\s<>@]{1,64}@[^\s<>@:;,()\[\]]{1,255}>?")
 _PREFIX = re.compile(r"(?<![\w.])(?:[245]\d\d[ -]|#?[245]\.\d{1,3}\.\d{1,3}(?![\w.]))")
 _INNER_CODE = re.compile(r"\(?#([245]\.[0-7]\.\d{1,3})(?!\.?\d)")
-_REPLY = re.compile(r"(?<![\d.:-])([45]\d\d)(?=[ :-]|$)(?:[ :-]+\(?#?([45]\.[0-7]\.\d{1,3})(?!\.?\d))?")
+_REPLY = re.compile(
+    r"(?<![\d.:-])([45]\d\d)(?=[ :-]|$)(?! ?(?:[kmg]?b|bytes|octets|s|sec|seconds|minutes|hours|days|messages|users)\b)(?:[ :-]+\(?#?([45]\.[0-7]\.\d{1,3})(?!\.?\d))?"
+)
 _LONE_CODE = re.compile(r"(?<![\w.])#?([45]\.[0-7]\.\d{1,3})(?!\.?\d)")
-_STAGES: dict[str, Stage] = {
-    "end of data": "dot",
-    "data": "data",
-    "rcpt": "rcpt",
-    "mail": "mail",
-    "ehlo": "ehlo",
-    "helo": "ehlo",
-    "initial connection": "greeting",
-    "refused to talk to me": "greeting",
-}
-_STAGE = re.compile(
-    r"(?:(?:in reply to|while sending|after)(?: (?:pipelined|sending))? (?=end|data|rcpt|mail|[eh][eh]lo|initial)|(?=refused to talk))"
-    r"(end of data|data|rcpt|mail|ehlo|helo|initial connection|refused to talk to me)\b",
-    re.IGNORECASE,
+# What stands beside a reply that is told: Postfix and Exim, qmail, Sendmail and others that show what they sent.
+_STAGES: tuple[tuple[Stage, re.Pattern[str]], ...] = tuple(
+    (stage, re.compile(pattern, re.IGNORECASE))
+    for stage, pattern in (
+        (
+            "dot",
+            r"(?:reply to|while sending|after|for) (?:end of data|transfer of mail text|text command)|after I sent the message|>>> ?\.(?!\S)",
+        ),
+        ("rcpt", r"(?:reply to|while sending|after)(?: pipelined)? rcpt|not like recipient|>>> ?rcpt"),
+        ("data", r"(?:reply to|while sending|after)(?: pipelined)? data|>>> ?data"),
+        ("mail", r"(?:reply to|while sending|after)(?: pipelined)? mail|sender was rejected|>>> ?mail"),
+        ("ehlo", r"(?:reply to|while sending|after) (?:ehlo|helo)|my name was rejected|>>> ?(?:ehlo|helo)"),
+        ("greeting", r"after initial connection|refused to talk to me|greeting failed|while receiving the initial"),
+    )
 )
 _QUOTES = str.maketrans(dict.fromkeys("\"'`´‘’‚“”„«»<>", " "))  # noqa: RUF001 - as servers write them
 _SPACES = re.compile(r"\s+")
@@ -185,9 +187,8 @@ def class_in_bounce(status: str, words: str) -> Reason:
 
 
 def stage_of(words: str) -> Stage | None:
-    """Where in a conversation it was said, as Postfix and Exim tell it, or None."""
-    found = _STAGE.search(words[:_LIMIT])
-    return _STAGES[found[1].lower()] if found else None
+    """Where in a conversation it was said, as the reporter tells it, or None."""
+    return next((stage for stage, pattern in _STAGES if pattern.search(words[:_LIMIT])), None)
 
 
 def plain_words(words: str) -> str:
