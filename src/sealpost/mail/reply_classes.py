@@ -92,6 +92,7 @@ _BARE: dict[int, Reason] = {
 # At RCPT, and where the stage is not known, 550 and its like are about the mailbox; at the others they are not.
 _BARE_ELSEWHERE: dict[int, Reason] = {550: "policy", 551: "policy", 552: "too_large", 553: "policy", 525: "policy"}
 _BEFORE_RCPT: frozenset[Stage] = frozenset({"route", "connect", "greeting", "ehlo", "starttls", "auth", "mail"})
+_OF_RECIPIENTS: frozenset[Reason] = frozenset({"unknown", "full"})
 _GREYLISTING_CODES = (450, 451)
 
 _ADDRESS_TEXT = re.compile(r"<?[^\s<>@]{1,64}@[^\s<>@:;,()\[\]]{1,255}>?")
@@ -102,20 +103,21 @@ _REPLY = re.compile(
 )
 _LONE_CODE = re.compile(r"(?<![\w.])#?([45]\.[0-7]\.\d{1,3})(?!\.?\d)")
 # What stands beside a reply that is told: Postfix and Exim, qmail, Sendmail and others that show what they sent.
-_STAGES: tuple[tuple[Stage, re.Pattern[str]], ...] = tuple(
-    (stage, re.compile(pattern, re.IGNORECASE))
-    for stage, pattern in (
-        (
-            "dot",
-            r"(?:reply to|while sending|after|for) (?:end of data|transfer of mail text|text command)|after I sent the message|>>> ?\.(?!\S)",
-        ),
-        ("rcpt", r"(?:reply to|while sending|after)(?: pipelined)? rcpt|not like recipient|>>> ?rcpt"),
-        ("data", r"(?:reply to|while sending|after)(?: pipelined)? data|>>> ?data"),
-        ("mail", r"(?:reply to|while sending|after)(?: pipelined)? mail|sender was rejected|>>> ?mail"),
-        ("ehlo", r"(?:reply to|while sending|after) (?:ehlo|helo)|my name was rejected|>>> ?(?:ehlo|helo)"),
-        ("greeting", r"after initial connection|refused to talk to me|greeting failed|while receiving the initial"),
-    )
+_BESIDE: tuple[tuple[Stage, str], ...] = (
+    (
+        "dot",
+        r"(?:reply to|while sending|after|for) (?:end of data|transfer of mail text|text command)|after I sent the message|>>> ?\.(?!\S)",
+    ),
+    ("rcpt", r"(?:reply to|while sending|after)(?: pipelined)? rcpt|not like recipient|>>> ?rcpt"),
+    ("data", r"(?:reply to|while sending|after)(?: pipelined)? data|>>> ?data"),
+    ("mail", r"(?:reply to|while sending|after)(?: pipelined)? mail|sender was rejected|>>> ?mail"),
+    ("ehlo", r"(?:reply to|while sending|after) (?:ehlo|helo)|my name was rejected|>>> ?(?:ehlo|helo)"),
+    ("greeting", r"after initial connection|refused to talk to me|greeting failed|while receiving the initial"),
 )
+_STAGES: tuple[tuple[Stage, re.Pattern[str]], ...] = tuple(
+    (stage, re.compile(pattern, re.IGNORECASE)) for stage, pattern in _BESIDE
+)
+_IP_ADDRESS = re.compile(r"\[?(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)\]?")
 _QUOTES = str.maketrans(dict.fromkeys("\"'`´‘’‚“”„«»<>", " "))  # noqa: RUF001 - as servers write them
 _SPACES = re.compile(r"\s+")
 
@@ -159,7 +161,7 @@ def class_of(
     if enhanced is None and (inner := _INNER_CODE.search(words[:_LIMIT])):
         enhanced = inner[1]  # qmail writes it behind the words
     reason = _decided(plain, code, enhanced, stage, answered=answered)
-    if stage in _BEFORE_RCPT and reason in {"unknown", "full"}:
+    if stage in _BEFORE_RCPT and reason in _OF_RECIPIENTS:
         return "policy"  # nobody has been named yet whom it could be about
     return reason
 
@@ -192,8 +194,9 @@ def stage_of(words: str) -> Stage | None:
 
 
 def plain_words(words: str) -> str:
-    """Words as phrases are compared: small letters without accents; no addresses, quotes and codes of lines."""
-    text = _PREFIX.sub(" ", _ADDRESS_TEXT.sub(" ", words[:_LIMIT]))
+    """Words as phrases are compared: small letters without accents; no mail addresses, quotes and codes of lines."""
+    text = _IP_ADDRESS.sub("ipaddress", _ADDRESS_TEXT.sub(" ", words[:_LIMIT]))
+    text = _PREFIX.sub(" ", text)
     letters = unicodedata.normalize("NFKD", text.translate(_QUOTES).casefold())
     return _SPACES.sub(" ", "".join(one for one in letters if not unicodedata.combining(one))).strip()
 
@@ -213,7 +216,7 @@ def _decided(plain: str, code: int | None, enhanced: str | None, stage: Stage | 
 
 def _counting(digit: str, detail: str, stage: Stage | None, *, answered: bool, exact: bool = True) -> Iterator[Rule]:
     """The rules whose words count beside a code."""
-    allowed = {*_allowed(detail), "greylisted", "unreachable"}
+    allowed = {*_allowed(detail), "greylisted", "unreachable"} - (_OF_RECIPIENTS if stage in _BEFORE_RCPT else set())
     for rule in _RULES:
         beside = (not rule.codes or detail in rule.codes) and (not rule.stages or stage in rule.stages)
         beside = beside and rule.digit in {"", digit} and not (rule.unanswered and answered)
@@ -232,7 +235,9 @@ def _allowed(detail: str) -> tuple[Reason, ...]:
 def _of_code(code: int | None, detail: str, stage: Stage | None, *, answered: bool) -> Reason:
     """Where words say nothing: the enhanced code's subject, else the plain code."""
     subject = detail.partition(".")[0]
-    if subject == "4" and not answered and code is None:
+    if (
+        subject == "4" and not answered and (code is None or detail == "4.7")
+    ):  # who queues it says that its time is over
         return "unreachable"
     if subject and (subject != "0" or code is None):
         return _CODES.get(subject, ("other",))[0]
