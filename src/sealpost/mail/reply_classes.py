@@ -216,7 +216,9 @@ def _decided(plain: str, code: int | None, enhanced: str | None, stage: Stage | 
 
 def _counting(digit: str, detail: str, stage: Stage | None, *, answered: bool, exact: bool = True) -> Iterator[Rule]:
     """The rules whose words count beside a code."""
-    allowed = {*_allowed(detail), "greylisted", "unreachable"} - (_OF_RECIPIENTS if stage in _BEFORE_RCPT else set())
+    allowed = {*_allowed(detail), "greylisted", "unreachable"} - (
+        _OF_RECIPIENTS if stage in _BEFORE_RCPT and not exact else set()
+    )
     for rule in _RULES:
         beside = (not rule.codes or detail in rule.codes) and (not rule.stages or stage in rule.stages)
         beside = beside and rule.digit in {"", digit} and not (rule.unanswered and answered)
