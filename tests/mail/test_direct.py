@@ -475,6 +475,19 @@ async def test_dane(net, server_tls, certificate, right):
     nothing_in_clear(server)
 
 
+@pytest.mark.parametrize(("alias", "base"), [("", "mx.test"), ("real.test", "real.test"), ("real.test", "mx.test")])
+async def test_with_dane_the_handshake_asks_for_the_name_of_the_tlsa_records(net, server_tls, certificate, alias, base):
+    """RFC 7672 8.1: the TLSA base domain, which is an alias's final name, or its own where that one has no records."""
+    host = {"real.test": {"A": ["127.0.0.1"]}, "mx.test": {"CNAME": ["real.test."]}} if alias else {}
+    world = await net(one() | host, "*")
+    await world.server("127.0.0.1", {"ehlo": TLS}, server_tls)
+    world.dns.zones[f"_{world.port}._tcp.{base}"] = {"TLSA": [tlsa(certificate)]}
+    asked: list[str] = []
+    server_tls.sni_callback = lambda _connection, name, _context: asked.append(name)
+    got = await world.send()
+    assert (got.outcome, got.policy.kind, got.host, asked) == ("accepted", "dane", "mx.test", [base])
+
+
 async def test_dane_counts_only_where_dnssec_vouches_for_all_of_it(net, server_tls, certificate):
     world = await net(one(), "mx.test")  # the MX answer itself is not secure
     await world.server("127.0.0.1", {"ehlo": TLS}, server_tls)

@@ -275,3 +275,9 @@ async def test_where_the_chain_is_not_to_be_had_the_leaf_is(
     monkeypatch.setattr(Wire, "tls", property(lambda wire: (tls := whole.fget(wire)) and Bare(tls)))
     told = await handed_over(replace(peer, port=server.port), envelope)
     assert (told.outcome, hashes(told.tls)) == ("accepted", [LEAF.der])
+
+
+def test_time_outs_are_those_of_rfc_5321():
+    """RFC 5321 4.5.3.2: greeting, MAIL and RCPT five minutes, DATA two, a block three, the dot ten."""
+    times = Timeouts()
+    assert (times.greeting, times.command, times.data, times.block, times.dot) == (300, 300, 120, 180, 600)
