@@ -10,8 +10,10 @@ from typing import Any
 
 import msgspec
 
+from sealpost.domain.records import has_reasons
 from sealpost.domain.ticket import DECISIONS
 from sealpost.store import tickets
+from sealpost.text.statements import CLASSES, ENDS
 from sealpost.usecases.deliver import split
 from sealpost.usecases.hand_out import hand_out
 from sealpost.usecases.mail_bytes import opened
@@ -47,6 +49,7 @@ async def check(course: Course, life: Life) -> None:
         check_chain(row, records)
         await _check_content(course, token, row)
         check_facts(records, course.site.line.given)
+        check_reasons(records)
         await _check_mails(course, life, row["id"], {record["kind"] for record in records})
         if life.decision == "accepted":
             await _check_delivered(course, token, row)
@@ -78,6 +81,23 @@ def check_facts(records: Sequence[Any], given: Sequence[str]) -> None:
     invented = [final for final in finals if final not in given or not final.startswith("250")]
     demand(not invented, f"I3: recorded, but never given: {invented}")
     demand(len(set(finals)) == len(finals), f"I2: recorded twice: {finals}")
+
+
+def check_reasons(records: Sequence[Any]) -> None:
+    """I3: a success has no reason; what failed, was refused or ran out has exactly one, of its own kind."""
+    for record in records:
+        told = msgspec.json.decode(record["octets"]).get("EventReasons", {}).get("EventReason", [])
+        codes, kind = [one["Code"].rpartition("#")[2] for one in told], record["kind"]
+        demand(len(codes) == has_reasons(kind), f"I3: {kind} has the reasons {codes}")
+        demand(set(codes) <= _own_reasons(kind), f"I3: {kind} has a reason that is not its own: {codes}")
+
+
+def _own_reasons(kind: str) -> set[str]:
+    return (
+        set(CLASSES)
+        if kind.endswith("_failed")
+        else {"expired": set(ENDS), "refused": {"refused-by-recipient"}}.get(kind, set())
+    )
 
 
 async def _check_content(course: Course, token: str, row: Any) -> None:

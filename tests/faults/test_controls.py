@@ -15,13 +15,15 @@ import asyncpg
 import pytest
 
 from sealpost.content.placement import ContentDamaged
+from sealpost.domain.records import Event, Link, make
 from sealpost.domain.ticket import TicketState, apply
-from sealpost.store import mails
+from sealpost.store import mails, tickets
+from sealpost.store.tickets import Visible
 from sealpost.usecases import chain
 from sealpost.usecases.decide import decide
 from sealpost.usecases.submission_group import Submission, SubmissionGroup
 from tests.faults.breaking import Faults, Mode
-from tests.faults.invariants import check_chain, check_facts
+from tests.faults.invariants import check_chain, check_facts, check_reasons
 from tests.faults.lives import LIVES
 from tests.faults.site import Site, Violation, new_site
 from tests.faults.sweeping import run
@@ -84,6 +86,33 @@ async def test_a_250_that_nobody_gave(world: World) -> None:
     )
     with pytest.raises(Violation, match="never given"):
         check_facts(records, ["250 2.0.0 Ok: queued as another"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "reasons", "objection"),
+    [
+        ("announcement_accepted", (("policy", "no"),), "announcement_accepted has the reasons"),
+        ("content_offered", (("announcement", ""),), "content_offered has the reasons"),
+        ("announcement_failed", (), r"announcement_failed has the reasons \[\]"),
+        ("announcement_failed", (("policy", "a"), ("full", "b")), "announcement_failed has the reasons"),
+        ("announcement_failed", (("announcement", ""),), "not its own"),
+        ("expired", (("policy", ""),), "not its own"),
+        ("refused", (("term-over", ""),), "not its own"),
+    ],
+)
+async def test_a_reason_where_none_belongs(
+    quiet_world: World, kind: str, reasons: tuple[tuple[str, str], ...], objection: str
+) -> None:
+    service, at = quiet_world.service, quiet_world.clock.at
+    token = await quiet_world.submitter.submit(quiet_world.message())
+    pool = service.pool
+    ticket = await tickets.by_token(pool, token, Visible(quiet_world.alice))
+    assert ticket is not None
+    subject, link = ticket.evidence, Link(2, bytes(32))
+    made = make(service.issuer, subject, link, Event(kind, at, at, reasons), UUID(int=0), {"source": "none"})
+    check_reasons(await pool.fetch("select * from records where ticket_id = $1", ticket.id))
+    with pytest.raises(Violation, match=objection):
+        check_reasons([{"kind": kind, "octets": made.octets}])
 
 
 async def test_without_the_mark_before_the_dot(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
