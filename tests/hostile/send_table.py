@@ -182,7 +182,9 @@ def _bodies(known: Known) -> Iterator[Case]:
     for number, text in enumerate([*BODIES, "", " ", "\n\r\n", "\u3000", *HTML]):
         yield _refused(known, field, text, written(text, number))
     taken = [
-        *marked(HARMLESS),
+        *(text for text in marked(HARMLESS) if "<script" not in text and "<img" not in text),
+        "<p data-x=y xmlns=x>a</p>",
+        "<html><head><style>p{}</style></head><body><p>a</p></body></html>",
         "a\r\n.\r\nMAIL FROM:<charlie@evil.example>",
         "a\n\nBcc: charlie@evil.example",
         "From eve",

@@ -182,10 +182,10 @@ ADDRESSES: list[str] = [
 HTML: list[str] = [
     "<p>a<script>alert(1)</script></p>", "<script src=//evil.example></script><p>a</p>", "<p onclick=alert(1)>a</p>", "<p><img src=x onerror=alert(1)></p>", "<p><img src='https://evil.example/a.png'></p>", "<p><iframe src=//evil.example></iframe></p>", "<div><form action=//evil.example><input></form></div>",
     "<p><a href='javascript:alert(1)'>a</a></p>", "<p><a href='data:text/html,x'>a</a></p>", "<p><a href=' javascript:alert(1)'>a</a></p>", "<p><a href='vbscript:x'>a</a></p>", "<p><a href='file:///etc/passwd'>a</a></p>", "<p><a href='//evil.example'>a</a></p>", "<p><a href='/relative'>a</a></p>",
-    "<p style='background:url(//evil.example)'>a</p>", "<p style='position:fixed'>a</p>", "<p style='width:expression(alert(1))'>a</p>", "<p style='display:none'>a</p>", "<p style='behavior:url(x)'>a</p>", "<html><head><style>p{}</style></head><body><p>a</p></body></html>",
+    "<p style='background:url(//evil.example)'>a</p>", "<p style='position:fixed'>a</p>", "<p style='width:expression(alert(1))'>a</p>", "<p style='display:none'>a</p>", "<p style='behavior:url(x)'>a</p>", "<html><head><style>p{display:none}</style></head><body><p>a</p></body></html>",
     "<html><head><link rel=stylesheet href=//evil.example></head><body>a</body></html>", "<html><head><base href=//evil.example></head><body>a</body></html>", "<html><head><meta http-equiv=refresh content='0;url=//evil.example'></head><body>a</body></html>",
     "<p><svg onload=alert(1)></svg></p>", "<p><math><mi>a</mi></math></p>", "<p><object data=x></object></p>", "<p><embed src=x></p>", "<p><video src=x></video></p>", "<p><audio src=x></audio></p>", "<p><button>a</button></p>", "<p><textarea>a</textarea></p>", "<p><select></select></p>", "<p><marquee>a</marquee></p>",
-    "<p><template>a</template></p>", "<p><noscript>a</noscript></p>", "<?php echo 1 ?><p>a</p>", "<p><?xml version='1.0'?>a</p>", "<p><![CDATA[a]]></p>", "<p srcdoc=x>a</p>", "<p formaction=x>a</p>", "<p is=x>a</p>", "<p contenteditable>a</p>", "<p data-x=y>a</p>", "<p xmlns=x>a</p>", "<custom-element>a</custom-element><p>b</p>", "<p><x:y>a</x:y></p>",
+    "<p><template>a</template></p>", "<p><noscript>a</noscript></p>", "<?php echo 1 ?><p>a</p>", "<p><![CDATA[a]]></p>", "<p srcdoc=x>a</p>", "<p formaction=x>a</p>", "<p is=x>a</p>", "<p contenteditable>a</p>", "<custom-element>a</custom-element><p>b</p>", "<p><x:y>a</x:y></p>",
 ]  # fmt: skip
 
 BAD_OCTETS: list[bytes] = [

@@ -219,8 +219,6 @@ HOSTILE: dict[str, bytes] = {
     "an appointment as alternative": typed(
         "multipart/alternative; boundary=b", f"--b\n{TEXT}--b\nContent-Type: text/calendar\n\nBEGIN\n--b--\n"
     ),
-    "plain text that is HTML": typed("text/plain", "<p>Hello</p>\n"),
-    "HTML that is plain text": typed("text/html", "Hello\n"),
     "an external body": attached("Content-Type: message/external-body; access-type=URL\n", "Hello\n"),
     "an enclosed mail in base64": attached(
         "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n", "SGk=\n"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealpost.mail.html_body import check_html
+from sealpost.mail.html.check import check_html
 from sealpost.mail.text_twin import text_twin
 
 TABLE = [

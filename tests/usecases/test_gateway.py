@@ -390,7 +390,7 @@ def file(name: str, kind: str = "application/pdf", content: str = "JVBERi0x") ->
 @pytest.mark.parametrize(
     ("make", "reply"),
     [
-        (html("<p>Hello <img src='https://charlie.example.net/'></p>\n"), "550 5.6.0 The text: has the element img, which a message does not take; send"),
+        (html("<p>Hello <img src='https://charlie.example.net/'></p>\n"), "550 5.6.0 The text: cannot be taken as it is: line 1: an image that is loaded from elsewhere"),
         (html("<p><script>x</script></p>\n"), "550 5.6.0 The text: "),
         (file("../a.pdf"), "550 5.6.0 The name of attachment 1: is not a plain file name"),
         (file("con.pdf"), "550 5.6.0 The name of attachment 1: "),

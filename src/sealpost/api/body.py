@@ -13,6 +13,7 @@ from sealpost.access.callers import sender
 from sealpost.api.json_scan import Octets, Text, scan, unescaped
 from sealpost.api.members import Members
 from sealpost.domain.errors import InvalidInput
+from sealpost.mail.html.detect import FORMATS
 from sealpost.usecases.reads.callers import CallerRow
 from sealpost.usecases.service import Limits
 from sealpost.usecases.submit_message import Attachment, SubmitMessage
@@ -57,6 +58,7 @@ def submit_message(octets: Octets, caller: CallerRow, limits: Limits, *, large: 
         face=FACE,
         large=large,
         tls_verified=members.flag("verified_tls"),
+        body_format=_body_format(members),
     )
 
 
@@ -65,6 +67,13 @@ def _refuse_missing_features(members: Members) -> None:
     members.not_yet("recipient_phone")
     members.not_yet("recipient_date_of_birth")
     members.not_yet("signature_required", False)
+
+
+def _body_format(members: Members) -> str | None:
+    said = members.optional_string("message_format")
+    if said is not None and said not in FORMATS:
+        raise InvalidInput("message_format", "must be text or html")
+    return said
 
 
 def _attachment(octets: Octets, members: Members) -> Attachment:

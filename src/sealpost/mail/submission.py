@@ -14,7 +14,6 @@ from hashlib import sha256
 
 import pybase64
 
-from sealpost.mail.html_body import is_html
 from sealpost.mail.mime_fields import (
     MESSAGE_ID,
     Refused,
@@ -89,13 +88,15 @@ class Submitted:
 
     Args:
         outline: its header.
-        body: plain text or HTML, lines ending with LF.
+        body: lines ending with LF.
+        body_format: ``text`` or ``html``, as its part says.
         attachments: in their order.
         content_sha256: of the mail without what relays add.
     """
 
     outline: Outline
     body: str
+    body_format: str
     attachments: tuple[Attached, ...]
     content_sha256: bytes
 
@@ -126,9 +127,10 @@ def read_submission(octets: bytes) -> Submitted:
     _refuse_kinds(root)
     contents = {leaf: _content(leaf) for leaf in root.leaves()}
     check_twice(root, contents)
-    body, files = _body(root, contents)
+    text, files = _parts(root, contents)
     attachments = tuple(_attached(number, leaf, contents[leaf]) for number, leaf in enumerate(files, 1))
-    return Submitted(outline, body, attachments, trace_free_sha256(octets))
+    body_format = "html" if text.content.value == "text/html" else "text"
+    return Submitted(outline, _text(text, contents[text]), body_format, attachments, trace_free_sha256(octets))
 
 
 def _outline(fields: Fields) -> Outline:
@@ -211,8 +213,8 @@ def _octet(found: re.Match[bytes]) -> bytes:
     return b"" if found[1] is None else bytes.fromhex(found[1].decode("ascii"))
 
 
-def _body(root: Entity, contents: dict[Entity, bytes]) -> tuple[str, list[Entity]]:
-    """The text, and the parts that are attachments."""
+def _parts(root: Entity, contents: dict[Entity, bytes]) -> tuple[Entity, list[Entity]]:
+    """The part that is the text, and those that are attachments."""
     first, files = root, list[Entity]()
     if root.content.value == "multipart/mixed":
         first, files = root.parts[0], list(root.parts[1:])
@@ -225,7 +227,7 @@ def _body(root: Entity, contents: dict[Entity, bytes]) -> tuple[str, list[Entity
     for file in files:
         if file.parts or not (_is_file(file) or file.content.value in IMAGES or file.content.value == "message/rfc822"):
             raise malformed("Behind the text only attachments are taken, each with a file name")
-    return _text(first, contents[first]), files
+    return first, files
 
 
 def _alternative(
@@ -251,9 +253,6 @@ def _text(part: Entity, octets: bytes) -> str:
     text = decoded(octets, part.content.parameters.get("charset", "us-ascii")).replace("\r\n", "\n")
     if "\r" in text:
         raise malformed("The text has a line end that is not CR LF")
-    if is_html(text) != (part.content.value == "text/html"):
-        kind = "HTML" if part.content.value == "text/html" else "plain text"
-        raise malformed(f"The text says that it is {kind}, but does not look like it")
     return text
 
 

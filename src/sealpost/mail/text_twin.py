@@ -1,6 +1,6 @@
 """The text of an HTML body, for the plain part of the content mail: the same words in the same order, nothing left out.
 
-For ``sealpost.usecases.deliver``, with HTML that has passed ``html_body.check_html``. Layout is kept where it carries
+For ``sealpost.usecases.deliver``, with HTML as ``html.show`` writes it. Layout is kept where it carries
 meaning: paragraphs, lists and their numbers, table rows, where links lead, and what is struck out.
 """
 
@@ -55,6 +55,8 @@ class _Reader(HTMLParser):
             self._lists.append(_number(given.get("start")) if tag == "ol" else None)
         elif tag == "li":
             self._write(self._bullet())
+        elif tag == "img" and given.get("alt"):
+            self._write(f"[{given['alt']}]")
         elif tag == "a":
             self._links.append((given.get("href") or "", len(self._pieces)))
         elif tag in CELLS and not self._end.endswith("\n"):

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sealpost.domain.content import Part, shown_name
 from sealpost.mail import views
 from sealpost.mail.compose import Composed
-from sealpost.mail.html_body import shown
+from sealpost.mail.html.show import show
 from sealpost.mail.letter import File
 from sealpost.mail.text_twin import text_twin
 from sealpost.mail.transport import Handover
@@ -56,7 +56,7 @@ def _composed(service: Service, ticket: tickets.Ticket, body: str) -> Composed:
 
 def _view(ticket: tickets.Ticket, body: str) -> views.ContentView:
     evidence = ticket.evidence
-    html = evidence.parts[0].content_type.startswith("text/html")
+    html = show(body) if evidence.parts[0].content_type.startswith("text/html") else None
     return views.ContentView(
         language=ticket.language,
         sender_name=ticket.sender_name,
@@ -67,8 +67,8 @@ def _view(ticket: tickets.Ticket, body: str) -> views.ContentView:
         accepted_at=ticket.state.decided_at or evidence.submitted_at,
         zone=ZoneInfo(ticket.zone),
         reference=ticket.token,
-        body_text=text_twin(body) if html else body,
-        body_html=shown(body) if html else None,
+        body_text=body if html is None else text_twin(html),
+        body_html=html,
         parts=listed(evidence.parts),
     )
 

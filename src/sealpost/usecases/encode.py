@@ -17,7 +17,8 @@ from sealpost.content.vault import Sealed, Sealing
 from sealpost.domain.content import BODY, Part, file_name, media_type
 from sealpost.domain.errors import InvalidInput, TooLarge
 from sealpost.domain.lines import paragraph
-from sealpost.mail.html_body import check_html, is_html
+from sealpost.mail.html.check import check_html
+from sealpost.mail.html.detect import is_html
 from sealpost.usecases.base64_text import decode_pieces
 from sealpost.usecases.fields import header
 from sealpost.usecases.service import Limits, Service
@@ -28,9 +29,10 @@ HEAD, FILE_NAME = 16, 255
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The content as it came, and the limits of its account."""
+    """The content as it came, and the limits of its account; ``body_format``: see ``SubmitMessage``."""
 
     body: str
+    body_format: str | None
     attachments: Sequence[Attachment]
     limits: Limits
     large: bool
@@ -64,7 +66,7 @@ def enclose(service: Service, message_id: UUID, content: Encoded) -> Enclosed:
     """
     if len(content.attachments) > content.limits.attachments:
         raise TooLarge("attachments", f"at most {content.limits.attachments} are taken")
-    body, octets = _body(content.limits, content.body)
+    body, octets = _body(content)
     _within(content.limits, len(octets), BODY)
     if content.large:
         return _enclose_large(service, message_id, body, octets, content)
@@ -78,13 +80,14 @@ def enclose(service: Service, message_id: UUID, content: Encoded) -> Enclosed:
     return Enclosed(ciphertext, sealed, tuple(parts))
 
 
-def _body(limits: Limits, text: str) -> tuple[Part, bytes]:
-    paragraph(BODY, text, limits.body_text)
+def _body(content: Encoded) -> tuple[Part, bytes]:
+    text = content.body
+    paragraph(BODY, text, content.limits.body_text)
     if not text.strip():
         raise InvalidInput(BODY, "is empty")
-    html = is_html(text)
+    html = is_html(BODY, text, content.body_format)
     if html:
-        check_html(BODY, text)
+        check_html(BODY, text, {attachment.name for attachment in content.attachments})
     octets = text.encode()
     content_type = "text/html; charset=utf-8" if html else "text/plain; charset=utf-8"
     return Part(BODY, content_type, len(octets), hashlib.sha256(octets).digest()), octets

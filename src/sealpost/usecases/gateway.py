@@ -368,6 +368,7 @@ def _message(
         recipient_name=name,
         language=None,
         body=submitted.body,
+        body_format=submitted.body_format,
         attachments=[Attachment(one.name, one.content_type, (one.encoded,)) for one in submitted.attachments],
         own_id="",
         own_guid="",

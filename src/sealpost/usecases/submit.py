@@ -95,7 +95,7 @@ class Submitter:
             raise PreconditionFailed("sender_email: its domain is not verified, and the account demands that")
 
     async def _enclose(self, message: SubmitMessage, message_id: UUID, limits: Limits) -> Enclosed:
-        encoded = Encoded(message.body, message.attachments, limits, large=message.large)
+        encoded = Encoded(message.body, message.body_format, message.attachments, limits, large=message.large)
         if not message.large:
             return enclose(self._service, message_id, encoded)
         async with self._large:

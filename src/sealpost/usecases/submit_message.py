@@ -32,6 +32,7 @@ class SubmitMessage:
         sender: who calls, for which account.
         authenticated_at: when the caller showed who it is.
         body: ``message_body``.
+        body_format: ``text`` or ``html``; None: its tags tell.
         request_sha256: over the raw request.
         face: by which way it came.
         tls_verified: verified TLS to the recipient's server, or no delivery.
@@ -58,3 +59,4 @@ class SubmitMessage:
     face: str
     large: bool
     tls_verified: bool = False
+    body_format: str | None = None
