@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 import nh3
 import pybase64
@@ -16,7 +17,7 @@ from sealpost.domain.errors import InvalidInput
 from sealpost.mail.html.sheet import Fault, Rule, read_sheet, ways
 from sealpost.mail.html.style import BadStyle, check_declaration, read_declarations
 from sealpost.mail.html.tree import Comment, Element, Node, Text, TooLarge, Tree, names, nodes
-from sealpost.mail.html.visible import cascade, is_blank, judge
+from sealpost.mail.html.visible import NIGHT, Painted, cascade, is_blank, judge
 
 MOST_OBSTACLES, MOST_WORK = 50, 20_000_000
 STRUCTURE = frozenset({"html", "head", "body"})
@@ -34,7 +35,7 @@ ATTRIBUTES = names(
     "noshade size face clear cite datetime alt hspace vspace span link vlink alink text leftmargin topmargin "
     "rightmargin bottommargin marginheight marginwidth itemscope itemprop itemtype bordercolor frame rules char "
     "charoff axis tabindex spellcheck translate w:st xml:space hidden media http-equiv content charset property "
-    "scheme loading decoding moz-do-not-send moz-signature data-outlook-trace"
+    "scheme loading decoding moz-do-not-send moz-signature vertical-align"
 )
 FREE = re.compile(r"(?:data-|aria-|xmlns(?::|$)|mc:|v:ext|o:|w:)[\w.:-]*")
 LINKS = re.compile(r"(?:https?://|mailto:|tel:|#)", re.IGNORECASE)
@@ -48,7 +49,7 @@ _OVERRIDES = re.compile("[\u202d\u202e]")
 BOXES = {"width", "height", "border", "cellpadding", "cellspacing", "hspace", "vspace"}
 DIRECTIONS = frozenset({"ltr", "rtl", "auto", ""})
 INERT_META = frozenset({"content-type", "x-ua-compatible", "content-language", "content-style-type"})
-LARGEST_BOX = 4000
+LARGEST_BOX, LONGEST_MARKER = 4000, 8
 ADVICE = {
     "link": "put the rules into a style element",
     "script": "a letter runs nothing",
@@ -96,9 +97,9 @@ def check_html(field: str, html: str, images: Collection[str] = ()) -> None:
         found.add(None, "a NUL")
     _check_nodes(tree, frozenset(images), found)
     rules = _check_styles(tree, found)
+    _check_conditions(tree, found)
     if not found.found:  # what is computed from refused rules says nothing
         _check_ways(tree, rules, found)
-        _check_conditions(tree, found)
     if not found.found and not _same(html, tree):
         found.add(None, "HTML that two readers would see differently: close what is opened, and nest it properly")
     if found.found:
@@ -134,6 +135,7 @@ def _attribute_fault(element: Element, name: str, value: str, images: frozenset[
         (element.tag, "dir"): lambda: (
             "" if value.strip().lower() in DIRECTIONS else "a reading direction that there is not"
         ),
+        (element.tag, "contenteditable"): lambda: "" if value == "false" else "a text that the reader may change",
         ("meta", "http-equiv"): lambda: "" if value.strip().lower() in INERT_META else "a meta that acts",
     }.get((element.tag, name))
     if special:
@@ -183,8 +185,7 @@ def _check_styles(tree: Tree, found: Obstacles) -> list[Rule]:
     rules: list[Rule] = []
     for element in tree.elements():
         if element.tag == "style":
-            css = "".join(child.text for child in element.children if isinstance(child, Text))
-            sheet = read_sheet(css, element.attributes.get("media", "").strip().lower().replace("all", ""))
+            sheet = read_sheet(_css(element), element.attributes.get("media", "").strip().lower().replace("all", ""))
             rules += sheet.rules
             for fault in sheet.faults:
                 found.add_fault(element, fault)
@@ -195,20 +196,57 @@ def _check_styles(tree: Tree, found: Obstacles) -> list[Rule]:
 
 
 def _check_ways(tree: Tree, rules: list[Rule], found: Obstacles) -> None:
-    for way in ways(rules):
+    canvases = [Painted(), NIGHT] if _knows_the_dark(tree, rules) else [Painted()]
+    if not tree.is_standard and any(element.tag == "table" for element in tree.elements()):
+        canvases += [replace(one, quirks=one.ink) for one in canvases]
+    word = _rules_of_comments(tree)
+    for way in [*ways(rules), *([ways(rules)[0] + word] if word else [])]:
         try:
             painted = cascade(tree, way)
         except ValueError as bad:
             found.add(None, f"the selector {str(bad)[:60]}")
             continue
-        for element, text, why in judge(tree, painted):
-            shown = " ".join(text.split())[:40]
-            found.add(element, f"{why}: “{shown}”" if shown else why)
+        for canvas in canvases:
+            for element, text, why in judge(tree, replace(painted, start=canvas)):
+                shown = " ".join(text.split())[:40]
+                found.add(element, f"{why}: “{shown}”" if shown else why)
+
+
+def _rules_of_comments(tree: Tree) -> list[Rule]:
+    """Those that Word alone would read."""
+    inner = [
+        Tree(node.text[begins.end() :])
+        for node in nodes(tree.root)
+        if isinstance(node, Comment) and (begins := _CONDITION.match(node.text))
+    ]
+    return [
+        rule
+        for one in inner
+        for element in one.elements()
+        if element.tag == "style"
+        for rule in read_sheet(_css(element)).rules
+    ]
+
+
+def _css(style: Element) -> str:
+    return "".join(child.text for child in style.children if isinstance(child, Text))
+
+
+def _knows_the_dark(tree: Tree, rules: list[Rule]) -> bool:
+    """Whether the letter asks to be painted in light colours upon dark where the reader likes that."""
+    said = [one.value for rule in rules for one in rule.declarations if one.name == "color-scheme"]
+    said += [
+        one.attributes.get("content", "")
+        for one in tree.elements()
+        if one.attributes.get("name", "").lower() == "color-scheme"
+    ]
+    said += [one.attributes["style"] for one in tree.elements() if "color-scheme" in one.attributes.get("style", "")]
+    return any("dark" in text.lower() for text in said)
 
 
 def _check_conditions(tree: Tree, found: Obstacles) -> None:
     """Comments that Word alone reads may hold scaffolding; what it alone leaves out, too."""
-    without: Comment | None = None
+    without: Comment | None = None  # for what it alone leaves out
     for node in nodes(tree.root):
         if isinstance(node, Comment):
             begins = _CONDITION.match(node.text)
@@ -219,8 +257,13 @@ def _check_conditions(tree: Tree, found: Obstacles) -> None:
                 without = node
             elif not begins and _END.search(node.text):
                 without = None
-        elif without and _says_something(node):
+        elif without and _says_something(node) and not _is_marker(without, node):
             found.add(node, "text, an image or a link that some readers would not see (between [if …] and [endif])")
+
+
+def _is_marker(begin: Comment, node: Node) -> bool:
+    """A list's bullet or number, which Word writes for those who do not know its lists."""
+    return "!support" in begin.text and isinstance(node, Text) and len("".join(node.text.split())) <= LONGEST_MARKER
 
 
 def _says_something(node: Node) -> bool:
@@ -238,9 +281,7 @@ def _scaffolding_fault(html: str) -> str:
         if isinstance(node, Element) and node.tag.startswith("v:"):
             return "a drawing (VML)"
         if isinstance(node, Element) and node.tag == "style":
-            css = "".join(child.text for child in node.children if isinstance(child, Text))
-            faults = read_sheet(css).faults
-            if faults:
+            if faults := read_sheet(_css(node)).faults:
                 return faults[0].what
         elif _says_something(node) and not _is_in_settings(node):
             return "text, an image or a link"

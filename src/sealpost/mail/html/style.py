@@ -222,7 +222,8 @@ ADVICE = {
     "background-image": "name a colour; images stand in img elements as data: or cid:",
     "font-size": "write a size of at least 6 pixels",
 }
-_MSO = re.compile(r"mso-[a-z0-9-]+")
+_OWN = re.compile(r"(?:mso|so)-[a-z0-9-]+|-webkit-nbsp-mode")
+"""Read by Word, LibreOffice or an editor alone."""
 
 
 def check_declaration(declaration: Declaration) -> None:
@@ -236,7 +237,7 @@ def check_declaration(declaration: Declaration) -> None:
         if found[0].lower_value == "inherit" and name in {"position", "float"}:
             raise BadStyle(_words_for(declaration))
         return
-    if _MSO.fullmatch(name):  # read by Word alone
+    if _OWN.fullmatch(name):
         hides = name == "mso-hide" and "none" not in declaration.words
         small = name == "mso-font-width" and any(token.type == "percentage" and token.value < 70 for token in found)
         loads = any(

@@ -82,6 +82,9 @@ class Tree:
         self.root.children += [Comment(self.root, text) for text in reversed(before)]
         self._fill(root)
         self.root.children += [Comment(self.root, text) for text in after]
+        doctype = next((one for one in _before(root) if one.tag == "-doctype"), None)
+        self.is_standard = doctype is not None and (doctype.html or "").lower() == "<!doctype html>"
+        """Whether every browser paints it in standards mode; else some of them, in *quirks*, pass less on to tables."""
         for element in self.by_key.values():
             found = lines.get(element.tag, [])
             at = self._seen[element.tag]
@@ -140,6 +143,13 @@ def _comments(root: LexborNode, way: str) -> list[str]:
             found.append(_comment_text(node))
         node = getattr(node, way)
     return found
+
+
+def _before(root: LexborNode) -> Iterator[LexborNode]:
+    node = root.prev
+    while node is not None:
+        yield node
+        node = node.prev
 
 
 def _comment_text(node: LexborNode) -> str:

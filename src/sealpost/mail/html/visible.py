@@ -31,13 +31,18 @@ from sealpost.mail.html.style import (
 from sealpost.mail.html.tree import Element, Text, Tree
 
 SMALLEST, LEAST_CONTRAST, LEAST_LINE = 6.0, 1.5, 0.7
-FARTHEST_LEFT, FARTHEST_IN = -20.0, 800.0
+FARTHEST_LEFT, FARTHEST_IN, NARROWEST = -20.0, 800.0, 48.0
 TABLE = frozenset({"table", "tbody", "thead", "tfoot", "tr", "td", "th", "html", "body", "caption"})
+COLOURED = TABLE - {"caption", "html"}
+BOXES = (TABLE - {"html", "body", "caption"}) | {"img", "hr", "col", "colgroup"}
 HEADINGS = {"h1": 2.0, "h2": 1.5, "h3": 1.17, "h4": 1.0, "h5": 0.83, "h6": 0.67, "small": 1 / 1.2, "big": 1.2, "sub": 1 / 1.2, "sup": 1 / 1.2, "tt": 0.8125, "code": 0.8125, "kbd": 0.8125, "samp": 0.8125, "pre": 0.8125}  # fmt: skip
+SPECIAL = frozenset({*HEADINGS, "table", "body", "mark", "ul", "ol", "dd", "blockquote", "menu", "dir"})
+"""Elements that browsers paint in their own way."""
 FONT_SIZES = (10.0, 13.0, 16.0, 18.0, 24.0, 32.0, 48.0)
+MOST_SYMBOLS = 2
+OVERFLOWS = ("overflow", "overflow-x", "overflow-y")
 SYMBOLS = re.compile(r"wingdings|webdings|symbol|dingbats|marlett", re.IGNORECASE)
 LINK = (0.0, 0.0, 238 / 255, 1.0)
-DARK = (0.07, 0.07, 0.07, 1.0)
 NOT_SHOWN = frozenset({"head", "title", "style", "meta", "script", "template"})
 
 
@@ -54,6 +59,12 @@ class Painted:
     symbols: bool = False
     hidden: str = ""
     link: Colour = LINK
+    quirks: Colour | None = None
+    """In quirks mode what tables have instead of the colour around them: the body's (HTML, 15.3.10)."""
+
+
+NIGHT = Painted(ink=WHITE, behind=(0.07, 0.07, 0.07, 1.0), link=(0.62, 0.62, 1.0, 1.0))
+"""Where nothing else is said, in a reader's dark mode."""
 
 
 @dataclass(slots=True)
@@ -102,6 +113,7 @@ def _winning(known: list[tuple[tuple[bool, bool, tuple[int, int, int], int], Dec
 def judge(tree: Tree, way: Way) -> Iterator[tuple[Element, str, str]]:
     """What cannot be seen in one way of painting: the element, its text and why."""
     waiting: list[tuple[Element, Painted]] = [(tree.root, _paint(tree.root, way.start, way.styles))]
+    faults: dict[Painted, str] = {}
     while waiting:
         element, painted = waiting.pop()
         for child in element.children:
@@ -110,7 +122,9 @@ def judge(tree: Tree, way: Way) -> Iterator[tuple[Element, str, str]]:
                 if child.tag == "img" and painted.hidden:
                     yield child, "", painted.hidden
             elif isinstance(child, Text) and not is_blank(child.text):
-                why = _fault(painted, child.text)
+                if painted not in faults:
+                    faults[painted] = _fault(painted)
+                why = faults[painted] or _symbols_fault(painted, child.text)
                 if why:
                     yield element, child.text, why
 
@@ -125,7 +139,11 @@ def is_blank(text: str) -> bool:
     )
 
 
-def _fault(painted: Painted, text: str) -> str:
+def _symbols_fault(painted: Painted, text: str) -> str:
+    return "words in a font of symbols" if painted.symbols and len(text.strip()) > MOST_SYMBOLS else ""
+
+
+def _fault(painted: Painted) -> str:
     """Why a text cannot be seen, the first reason; empty: it can."""
     left = min(painted.left, painted.left + painted.indent)
     faults = {
@@ -136,7 +154,6 @@ def _fault(painted: Painted, text: str) -> str:
         "text in (nearly) the colour that is behind it": contrast(painted.ink, painted.behind) < LEAST_CONTRAST,
         "text beyond the left edge": left < FARTHEST_LEFT,
         "text far beyond the right edge": painted.left > FARTHEST_IN,
-        "words in a font of symbols": painted.symbols and len(text.strip()) > 2,
     }
     return next((why for why, holds in faults.items() if holds), "")
 
@@ -161,13 +178,19 @@ def _luminance(one: Colour) -> float:
 def _paint(element: Element, above: Painted, styles: Mapping[int, dict[str, Declaration]]) -> Painted:
     """How an element is painted within another one."""
     own = styles.get(element.key, {})
+    if not own and not element.attributes and element.tag not in SPECIAL:
+        return above
+    if element.tag == "table" and above.quirks:
+        above = replace(above, ink=above.quirks, size=16.0, line=None)
     size, line = _size(element, own, above)
+    ink = _ink(element, own, above)
     return replace(
         above,
+        quirks=ink if above.quirks and element.tag == "body" else above.quirks,
         size=size,
         line=line,
-        ink=_ink(element, own, above),
-        behind=_behind(element, own, above),
+        ink=ink,
+        behind=_behind(element, own, above, ink),
         left=above.left + _left(element, own, size),
         indent=_indent(own, above, size, element),
         symbols=_symbols(element, own, above),
@@ -178,8 +201,6 @@ def _paint(element: Element, above: Painted, styles: Mapping[int, dict[str, Decl
 
 def _size(element: Element, own: dict[str, Declaration], above: Painted) -> tuple[float, float | None]:
     size = above.size * HEADINGS.get(element.tag, 1.0)
-    if element.tag == "table":
-        size = above.size  # quirks mode would take 16, which is more than enough as a rule
     if element.tag == "font" and (
         number := re.fullmatch(r"\s*([+-]?)(\d{1,2})\s*", element.attributes.get("size", ""))
     ):
@@ -237,7 +258,8 @@ def _ink(element: Element, own: dict[str, Declaration], above: Painted) -> Colou
         base = above.link
     if element.tag == "mark":
         base = BLACK
-    base = _attribute_colour(element, "text" if element.tag == "body" else "color") or base
+    legacy = {"body": "text", "font": "color"}.get(element.tag)
+    base = (legacy and _attribute_colour(element, legacy)) or base
     if "color" in own:
         found = significant(own["color"].tokens)
         said = colour(found[0]) if len(found) == 1 else None
@@ -249,14 +271,14 @@ def _ink(element: Element, own: dict[str, Declaration], above: Painted) -> Colou
     return base
 
 
-def _behind(element: Element, own: dict[str, Declaration], above: Painted) -> Colour:
+def _behind(element: Element, own: dict[str, Declaration], above: Painted, ink: Colour) -> Colour:
     behind = (1.0, 1.0, 0.0, 1.0) if element.tag == "mark" else above.behind
-    behind = _attribute_colour(element, "bgcolor") or behind
+    behind = (element.tag in COLOURED and _attribute_colour(element, "bgcolor")) or behind
     for name, one in own.items():
         if name not in {"background", "background-color"}:
             continue
         said = [found for token in significant(one.tokens) if (found := colour(token)) is not None]
-        behind = _over(said[-1], above.behind) if said and isinstance(said[-1], tuple) else above.behind
+        behind = _over(said[-1] if isinstance(said[-1], tuple) else ink, above.behind) if said else above.behind
     return behind
 
 
@@ -316,23 +338,41 @@ def _symbols(element: Element, own: dict[str, Declaration], above: Painted) -> b
 
 
 def _hidden(element: Element, own: dict[str, Declaration]) -> str:
-    """Why nothing in it could be seen, or would lie upon something else."""
+    """Why nothing in it could be seen, or would lie upon something else; empty: no reason in this element."""
+    if not own and "hidden" not in element.attributes:
+        return ""
+    return _invisible(element, own) or _overlaid(element, own)
+
+
+def _invisible(element: Element, own: dict[str, Declaration]) -> str:
     if "hidden" in element.attributes:
         return "hidden text (the attribute hidden)"
     said = {name: one.words for name, one in own.items()}
     if "none" in said.get("display", ()) or "hidden" in said.get("visibility", ()):
         return "hidden text (display, visibility); leave the element out"
+    return ""
+
+
+def _overlaid(element: Element, own: dict[str, Declaration]) -> str:
     margin = _sides(own, "margin", 16.0)
     if margin[0] < 0 or margin[2] < 0:
         return "text that lies upon other text (a margin below 0)"
     bounded = any(_is_bound(own[name]) for name in ("height", "max-height") if name in own)
     narrow = any(_is_bound(own[name]) for name in ("width", "max-width") if name in own)
-    clipped = any({"hidden", "auto"} & set(said.get(name, ())) for name in ("overflow", "overflow-x", "overflow-y"))
+    clipped = any({"hidden", "auto"} & set(own[name].words) for name in OVERFLOWS if name in own)
     if clipped and (bounded or narrow):
         return "text that may be cut off (overflow with a height or width)"
+    if element.tag not in BOXES and any(
+        _is_below(own[name], NARROWEST) for name in ("width", "max-width") if name in own
+    ):
+        return f"text in a box of less than {NARROWEST:g} pixels"
     if bounded and element.tag not in TABLE:
         return "text that may lie upon other text (a height); leave the height out"
     return ""
+
+
+def _is_below(one: Declaration, least: float) -> bool:
+    return any((pixels := length(token, 16.0)) is not None and pixels < least for token in significant(one.tokens))
 
 
 def _is_bound(one: Declaration) -> bool:
