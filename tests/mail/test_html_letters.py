@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -96,7 +96,7 @@ def test_all_obstacles_are_named_at_once_each_with_its_line() -> None:
     ids=range(12),
 )  # fmt: skip
 def test_work_is_bounded(html: str) -> None:
-    began = perf_counter()
+    began = process_time()
     with suppress(InvalidInput):
         check_html("message_body", html)
-    assert perf_counter() - began < 5
+    assert process_time() - began < 5

@@ -118,6 +118,7 @@ def _file_headers(file: File) -> bytes:
         (
             b"Content-Type: " + kind + type_name(file.name) + CRLF,
             b"Content-Disposition: attachment" + file_name(file.name) + CRLF,
+            b"Content-ID: <%b>\r\n" % file.content_id.encode("ascii") if file.content_id else b"",
             b"Content-Transfer-Encoding: base64\r\n",
         )
     )

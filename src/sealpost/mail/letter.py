@@ -46,11 +46,12 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """An attachment: its bytes arrive exactly as they are here."""
+    """An attachment: its bytes arrive exactly as they are here; ``content_id``: by which the text shows it (RFC 2392)."""
 
     name: str
     content_type: str
     content: bytes
+    content_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -41,22 +41,30 @@ async def _content(service: Service, held: mails.Claim, ticket: tickets.Ticket |
     if ticket is None or ticket.state.decision != "accepted" or ticket.state.decided_at is None:
         return None
     octets = await opened(service, service.content_vault.open, ticket.content)
+    parts = ticket.evidence.parts
+    cids = [f"part{number}@{service.face.mail_domain}" if _is_image(part) else "" for number, part in enumerate(parts)]
     files = [
-        File(shown_name(part.name, part.content_type), part.content_type, content)
-        for part, content in zip(ticket.evidence.parts, split(ticket.evidence.parts, octets), strict=True)
+        File(shown_name(part.name, part.content_type), part.content_type, content, cid)
+        for part, content, cid in zip(parts, split(parts, octets), cids, strict=True)
     ]
+    shown = {part.name: cid for part, cid in zip(parts, cids, strict=True) if cid}
     # Reading a large HTML body takes a while; the loop must not wait for it.
-    composed = await asyncio.to_thread(_composed, service, ticket, files[0].content.decode())
+    composed = await asyncio.to_thread(_composed, service, ticket, files[0].content.decode(), shown)
     return Draft(to_recipient(service, held, ticket, composed, tuple(files)), on_behalf=sender_of(ticket))
 
 
-def _composed(service: Service, ticket: tickets.Ticket, body: str) -> Composed:
-    return service.composer.content(_view(ticket, body))
+def _is_image(part: Part) -> bool:
+    """Whether an HTML body can show it (``cid:`` of its name)."""
+    return part.content_type.lower().startswith(("image/png", "image/jpeg", "image/gif"))
 
 
-def _view(ticket: tickets.Ticket, body: str) -> views.ContentView:
+def _composed(service: Service, ticket: tickets.Ticket, body: str, cids: Mapping[str, str]) -> Composed:
+    return service.composer.content(_view(ticket, body, cids))
+
+
+def _view(ticket: tickets.Ticket, body: str, cids: Mapping[str, str]) -> views.ContentView:
     evidence = ticket.evidence
-    html = show(body) if evidence.parts[0].content_type.startswith("text/html") else None
+    html = show(body, cids) if evidence.parts[0].content_type.startswith("text/html") else None
     return views.ContentView(
         language=ticket.language,
         sender_name=ticket.sender_name,

@@ -30,6 +30,9 @@ from sealpost.usecases.sign_mail import verified_domain
 from sealpost.usecases.submission_group import Submission, SubmissionGroup
 from sealpost.usecases.submit_message import SubmitMessage
 
+LONG_BODY = 20_000
+"""Characters of a body that is read in a thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -96,7 +99,8 @@ class Submitter:
 
     async def _enclose(self, message: SubmitMessage, message_id: UUID, limits: Limits) -> Enclosed:
         encoded = Encoded(message.body, message.body_format, message.attachments, limits, large=message.large)
-        if not message.large:
+        # Reading a long letter in HTML takes up to a second; the loop must not wait for it.
+        if not message.large and len(message.body) <= LONG_BODY:
             return enclose(self._service, message_id, encoded)
         async with self._large:
             return await asyncio.to_thread(enclose, self._service, message_id, encoded)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-MOST_NODES, DEEPEST = 100_000, 200
+MOST_NODES, DEEPEST = 40_000, 200
 _COMMENT = re.compile(r"<!--(?:-?>|.*?(?:--!?>|\Z))", re.DOTALL)
 _RAW = re.compile(
     r"(<(style|title|script|textarea|xmp|iframe|noembed|noframes)\b[^>]*>)(.*?)(?=</\2\b|\Z)", re.DOTALL | re.IGNORECASE
