@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator
 from random import Random
+from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -25,6 +26,7 @@ COMPLETE = bool(os.environ.get("SEALPOST_FAULTS_COMPLETE"))
 NUMBER = 6_000 if COMPLETE else 200
 SEED = 20261130
 ADDRESS = "http://letter.example/"
+WAYS: list[tuple[int, Literal["light", "dark"]]] = [(1100, "light"), (420, "light"), (1100, "dark")]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="CHROMIUM IS MISSING: letters are not looked at in a browser"),
@@ -193,16 +195,10 @@ async def paint(page: Page, html: str) -> tuple[list[str], str]:
 async def each_way(page: Page, html: str) -> list[str]:
     """Faults of a letter, as wide and narrow windows show it, in light and dark."""
     found: list[str] = []
-    for size, scheme in (
-        (((1100, 900), "light"), ((420, 900), "light"), ((1100, 900), "dark"))
-        if "@media" in html
-        else (((1100, 900), "light"),)
-    ):
-        await page.set_viewport_size({"width": size[0], "height": size[1]})
+    for width, scheme in WAYS if "@media" in html else WAYS[:1]:
+        await page.set_viewport_size({"width": width, "height": 900})
         await page.emulate_media(color_scheme=scheme)
-        faults, text = await paint(page, html)
-        found += [f"{size[0]} {scheme} {fault}" for fault in faults]
-        del text
+        found += [f"{width} {scheme} {fault}" for fault in (await paint(page, html))[0]]
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pybase64
 import pytest
@@ -24,11 +25,11 @@ async def test_a_letter_with_a_logo(world: World) -> None:
     await world.work_off()
     mail = world.mailbox.to("bob@example.com")[-1]
     parts = {part.get_filename() or part.get_content_type(): part for part in mail.walk()}
-    assert parts["message.html"].get_payload(decode=True) == body.encode()
-    assert parts["image001.png"].get_payload(decode=True) == PNG
-    html = parts["text/html"].get_payload(decode=True).decode()
+    octets: dict[str, Any] = {name: part.get_payload(decode=True) for name, part in parts.items()}
+    assert (octets["message.html"], octets["image001.png"]) == (body.encode(), PNG)
+    html = octets["text/html"].decode()
     assert f'src="cid:{parts["image001.png"]["Content-ID"].strip("<>")}"' in html
-    text = parts["text/plain"].get_payload(decode=True).decode()
+    text = octets["text/plain"].decode()
     assert "Bijgaand de brief." in text
     assert "[Logo Alice]" in text
 
