@@ -127,7 +127,7 @@ def letters(service: Service, ticket: Ticket, name: str) -> list[Letter]:
     """The mails about a ticket, as the use cases write them."""
     held: Any = SimpleNamespace(id=uuid4(), purpose="content")
     files = (File("message.txt", "text/plain", b"a"), File(name, "text/plain", b"b"))
-    composed = deliver._composed(service, ticket, "Dear Bob")
+    composed = deliver._composed(service, ticket, "Dear Bob", {})
     drafts = [
         *(announcement(service, held, ticket, reminder=reminder) for reminder in (False, True)),
         notify._confirmation(service, held, ticket),
