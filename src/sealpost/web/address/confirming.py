@@ -14,6 +14,7 @@ from sealpost.usecases.confirm_address import confirm_address
 from sealpost.usecases.ended_links import ended_question
 from sealpost.usecases.reads.addresses import Asked, asked
 from sealpost.usecases.service import Service
+from sealpost.web.link_end import link_itself
 from sealpost.web.pages import PageRequest, Serving, chosen_language, page
 from sealpost.web.pickup.cookie import is_secret
 
@@ -21,6 +22,8 @@ from sealpost.web.pickup.cookie import is_secret
 @route("/address/{secret:str}", http_method=["GET", "HEAD"])
 async def address_page(request: PageRequest, service: Serving) -> Response[str]:
     """The question, or 404 for a wrong, used or dead link."""
+    if itself := link_itself(request, service.face, "/address/"):
+        return itself
     found = await _asked(request, service)
     return _show(request, service, "confirm", found) if found else await _dead(request, service)
 

@@ -13,6 +13,7 @@ from sealpost.usecases.ended_links import ended_pickup
 from sealpost.usecases.follow_link import follow_link
 from sealpost.usecases.service import Face
 from sealpost.web.cookies import cookie, sent
+from sealpost.web.link_end import link_itself
 from sealpost.web.pages import PageRequest, Serving, chosen_language, page, redirect
 from sealpost.web.pickup.cookie import PICKUP, is_secret, read, write
 from sealpost.web.pickup.landing import show_ended
@@ -22,6 +23,8 @@ from sealpost.web.pickup.landing import show_ended
 async def link(request: PageRequest, service: Serving) -> Response[Any]:
     """303 to the landing page, with the cookie; 410 for a link that has ended, 404 for one that is not ours."""
     face = service.face
+    if itself := link_itself(request, face, "/p/"):
+        return itself
     secret = str(request.path_params["secret"])
     if not is_secret(secret):
         return page(request, face, "pickup/dead_link.html", chosen_language(request), status=404, whole=False)

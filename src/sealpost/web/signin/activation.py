@@ -11,6 +11,7 @@ from sealpost.usecases.activate import Invitation, activate, invitation
 from sealpost.usecases.ended_links import ended_invitation
 from sealpost.usecases.service import Service
 from sealpost.web.forms import fields
+from sealpost.web.link_end import link_itself
 from sealpost.web.pages import PageRequest, Serving, chosen_language, page
 from sealpost.web.pickup.cookie import is_secret
 from sealpost.web.signin.entering import entered
@@ -21,6 +22,8 @@ SHORTEST = 12
 
 @route("/activate/{secret:str}", http_method=["GET", "HEAD"])
 async def activation_page(request: PageRequest, service: Serving) -> Response[str]:
+    if itself := link_itself(request, service.face, "/activate/"):
+        return itself
     invited = await _invitation(request, service)
     return _show(request, service, invited) if invited else await _dead(request, service)
 

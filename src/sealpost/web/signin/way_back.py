@@ -6,6 +6,7 @@ import re
 from urllib.parse import parse_qs, urlencode
 
 from sealpost.text.catalogue import LANGUAGES
+from sealpost.web.link_end import without_end
 
 DASHBOARD = "/dashboard/"
 NOTICES = "/dashboard/notices"
@@ -30,7 +31,7 @@ def way_back(wanted: str) -> str:
         return DASHBOARD
     if set(asked) - {"ticket_token", "action", "lang"} or asked.get("action") != ["ticket_html"]:
         return DASHBOARD
-    token, language = asked.get("ticket_token", [""]), asked.get("lang", ["en"])
+    token, language = asked.get("ticket_token", [""]), [without_end(tag) for tag in asked.get("lang", ["en"])]
     if len(token) != 1 or not TOKEN.fullmatch(token[0]) or len(language) != 1 or language[0] not in LANGUAGES:
         return DASHBOARD
     return ticket_address(token[0], language[0] if "lang" in asked else None)
