@@ -284,6 +284,22 @@ async def test_what_people_write_is_shown_as_text(quiet_site: Site, chromium: An
         assert (text.count(payload) >= 3, name in text) == (True, True)
 
 
+# Where a subject's first and last character stand, and where the line begins that it is in.
+ENDS = """element => {
+  const text = element.firstChild, range = document.createRange();
+  const left = at => { range.setStart(text, at); range.setEnd(text, at + 1); return range.getBoundingClientRect().left; };
+  return [left(0), left(text.length - 1), element.parentElement.getBoundingClientRect().left];
+}"""
+
+
+async def test_a_hebrew_subject_keeps_its_brackets(quiet_site: Site, chromium: Any) -> None:
+    async with watched(chromium, quiet_site) as page:
+        await page.goto((await mailed(quiet_site, subject="\u05e9\u05dc\u05d5\u05dd (ABC)")).link)
+        first, last, line = await page.locator(".facts bdi", has_text="(ABC)").evaluate(ENDS)
+        assert first > last > line - 1  # it is read from the right, and stands where an English one begins
+        assert last < line + 10
+
+
 # axe on the pages as they are served
 
 

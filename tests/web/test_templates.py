@@ -30,7 +30,7 @@ def test_page(language: str, name: str, template: str, context: dict[str, Any]) 
     assert html.startswith(("<!doctype html>", "\n<!doctype html>")), name
     assert f'<html lang="{language}">' in html
     assert len(re.findall(r"<h1[ >]", html)) == 1
-    assert re.search(r"<title>\S.* \u2013 Sealpost</title>", html)
+    assert re.search(r'<title dir="auto">\S.* \u2013 Sealpost</title>', html)
     assert HOSTILE not in html
     assert "<b>" not in html
     assert not re.search(r"<script|\sstyle=|\son\w+=|javascript:", html)

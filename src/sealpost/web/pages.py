@@ -21,6 +21,7 @@ from litestar.params import SkipValidation
 
 from sealpost.text.catalogue import LANGUAGES, pick_language, translator
 from sealpost.text.dates import long_datetime
+from sealpost.text.direction import bdi
 from sealpost.text.sizes import size_text
 from sealpost.text.sources import source_note
 from sealpost.text.statements import automation_note, literal_label, notes
@@ -79,7 +80,7 @@ def _filters(language: str) -> dict[str, Callable[..., Any]]:
         "literal_label": literal_label,
     }
     words = {name: partial(text, language=language) for name, text in texts.items()}
-    return {"longtime": longtime, "second": second, "size": size, **words}
+    return {"longtime": longtime, "second": second, "size": size, "bdi": bdi, **words}
 
 
 def render(face: Face, template: str, language: str, **context: Any) -> str:
