@@ -143,6 +143,14 @@ HOSTILE: dict[str, bytes] = {
     "8 bits in ASCII": encoded("8bit", "Héllo\n", "text/plain"),
     "8 bits said to be 7": encoded("7bit", "Héllo\n"),
     "UTF-8 that is none": encoded("8bit", "H\udcff\n"),
+    "Windows-1250 has no 81": encoded("quoted-printable", "=81\n", "text/plain; charset=windows-1250"),
+    "Japanese that does not end in ASCII": encoded("quoted-printable", "=1B$B%F\n", "text/plain; charset=iso-2022-jp"),
+    "Japanese of 1978": encoded("quoted-printable", "=1B$@%F=1B(B\n", "text/plain; charset=iso-2022-jp"),
+    "Japanese with a yen or a backslash": encoded("quoted-printable", "=1B(J\\=1B(B\n", "text/plain; charset=iso-2022-jp"),
+    "Japanese in half width": encoded("quoted-printable", "=1B(I1=1B(B\n", "text/plain; charset=iso-2022-jp"),
+    "Japanese with half a character": encoded("quoted-printable", "=1B$B%=1B(B\n", "text/plain; charset=iso-2022-jp"),
+    "Japanese with a shift": encoded("quoted-printable", "=0E1=0F\n", "text/plain; charset=iso-2022-jp"),
+    "Japanese with octets above": encoded("quoted-printable", "=A5=C6\n", "text/plain; charset=iso-2022-jp"),
     "Windows-1252 has no 81": encoded("quoted-printable", "=81\n", "text/plain; charset=windows-1252"),
     # encodings
     "an unknown encoding": encoded("x-uuencode", "begin\n"),
@@ -184,6 +192,8 @@ HOSTILE: dict[str, bytes] = {
     "a tab behind the end": mixed(f"--b\n{TEXT}--b--\t\n"),
     "a boundary with more behind": mixed(f"--b\n{TEXT}--bc\n{TEXT}--b--\n"),
     "an end with more behind": mixed(f"--b\n{TEXT}--b--x\n"),
+    "a line before the first part": mixed(f"Dear Bob, I agree.\n\n--b\n{TEXT}--b--\n"),
+    "a line behind what programs write": mixed(f"This is a multi-part message in MIME format.\nI agree.\n--b\n{TEXT}--b--\n"),
     "a text before the first part": mixed("x" * 70 + "\n" + ("y" * 70 + "\n") * 40 + f"--b\n{TEXT}--b--\n"),
     "the same boundary within": mixed(
         f"--b\nContent-Type: multipart/alternative; boundary=b\n\n--b\n{TEXT}--b--\n--b--\n"
@@ -252,12 +262,26 @@ TAKEN: dict[str, tuple[bytes, str, list[tuple[str, str, bytes]]]] = {
     "UTF-8": (encoded("8bit", "Héllo\n"), "Héllo\n", []),
     "Latin 1": (encoded("quoted-printable", "H=E9llo\n", "text/plain; charset=ISO-8859-1"), "Héllo\n", []),
     "Windows": (encoded("quoted-printable", "=80 5\n", "text/plain; charset=windows-1252"), "€ 5\n", []),
+    "Windows in the middle of Europe": (
+        encoded("quoted-printable", "=8Alu=9Dou=E8k=FD\n", "text/plain; charset=Windows-1250"),
+        "Šluťoučký\n",
+        [],
+    ),
+    "Latin 2": (encoded("quoted-printable", "=A9lu=BBou=E8k=FD\n", "text/plain; charset=iso-8859-2"), "Šluťoučký\n", []),
+    "KOI8-R": (encoded("quoted-printable", "=F0=D2=C9=D7=C5=D4\n", "text/plain; charset=koi8-r"), "Привет\n", []),
+    "Japanese": (encoded("7bit", "\x1b$B%F%9%H\x1b(J 1\x1b(B\n", "text/plain; charset=iso-2022-jp"), "テスト 1\n", []),
     "soft line ends": (encoded("quoted-printable", "Hello=\n Bob=20\n"), "Hello Bob \n", []),
     "base64 in lines": (encoded("base64", "SGVs\nbG8N\nCg==\n"), "Hello\n", []),
     "HTML": (typed("text/html; charset=utf-8", "<p>Hello</p>\n"), "<p>Hello</p>\n", []),
     "a file": (crlf(WHOLE), "Hello Bob", [("a.pdf", "application/pdf", b"%PDF-1")]),
     "a preamble": (
         mixed(f"This is a multi-part message in MIME format.\n\n--b\n{TEXT}--b--\n"),
+        "Hello Bob",
+        [],
+    ),
+    "what other programs write before": (
+        mixed(f"\nThis message is in MIME format. Since your mail reader does not understand\nthis format, some or all of this "
+              f"message may not be legible.\n\n--b\n{TEXT}--b--\n"),
         "Hello Bob",
         [],
     ),

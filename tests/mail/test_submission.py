@@ -255,4 +255,17 @@ def test_the_library_s_mails_are_seldom_refused() -> None:
 
 
 def test_charsets_are_those_that_are_told() -> None:
-    assert frozenset({"utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252"}) == mime_fields.CHARSETS
+    single = {"us-ascii", "iso-8859-1", "iso-8859-2", "iso-8859-15", "windows-1250", "windows-1252", "koi8-r"}
+    assert frozenset({"utf-8", "iso-2022-jp"} | single) == mime_fields.CHARSETS
+
+
+def test_japanese_is_what_two_tables_read_alike() -> None:
+    taken, apart = 0, ""
+    for row, cell in itertools.product(range(0x21, 0x7F), repeat=2):
+        octets = b"\x1b$B%c%c\x1b(B" % (row, cell)
+        try:
+            assert mime_fields.decoded(octets, "ISO-2022-JP") == octets.decode("iso2022_jp")
+            taken += 1
+        except Refused:
+            apart += octets.decode("iso2022_jp", "ignore")
+    assert (taken, apart) == (6873, "\u301c\u2016\u2212\u00a2\u00a3\u00ac")

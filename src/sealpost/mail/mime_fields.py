@@ -14,7 +14,12 @@ from email.utils import parsedate_to_datetime
 
 import pybase64
 
-CHARSETS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252"})
+from sealpost.mail.japanese import japanese
+
+JAPANESE = "iso-2022-jp"
+CHARSETS = frozenset({
+    "utf-8", "us-ascii", "iso-8859-1", "iso-8859-2", "iso-8859-15", "windows-1250", "windows-1252", "koi8-r", JAPANESE,
+})  # fmt: skip
 LONGEST = 4096
 BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 ATOM = r"[!#$%&'*+.^_`{|}~0-9A-Za-z-]+"
@@ -154,7 +159,7 @@ def decoded(octets: bytes, charset: str) -> str:
     if charset.lower() not in CHARSETS:
         raise malformed("A character set is not one of " + ", ".join(sorted(CHARSETS)))
     try:
-        return octets.decode(charset.lower())
+        return japanese(octets) if charset.lower() == JAPANESE else octets.decode(charset.lower())
     except UnicodeDecodeError:
         raise malformed("A text is not in the character set that it names") from None
 

@@ -16,6 +16,17 @@ from sealpost.mail.mime_fields import BOUNDARY, Structured, malformed, structure
 MOST_PARTS, DEEPEST = 200, 5
 MOST_FIELDS, HEAD_OCTETS = 200, 65_536
 PREAMBLE = 2048
+# What mail programs write there for readers without MIME, with any white space; whoever shows it shows nothing of the sender's.
+PREAMBLES = frozenset({
+    b"This is a multi-part message in MIME format.",
+    b"This is a multipart message in MIME format.",
+    b"This is a MIME-encapsulated message",
+    b"This is a MIME-formatted message.",
+    (
+        b"This message is in MIME format. Since your mail reader does not understand this format, some or all of this "
+        b"message may not be legible."
+    ),
+})  # fmt: skip
 CRLF, BLANK_LINE = b"\r\n", b"\r\n\r\n"
 # Possessive, so that it takes one step for each octet: RFC 5322 2.1.1 and 2.3, no bare CR or LF, a line end at the end.
 LINES = re.compile(rb"(?:[^\r\n\0]{0,998}+\r\n)*+")
@@ -219,5 +230,5 @@ def _next(octets: bytes, mark: bytes, start: int, end: int) -> int:
 
 
 def _check_preamble(octets: bytes) -> None:
-    if len(octets) > PREAMBLE or not octets.isascii():
+    if len(octets) > PREAMBLE or b" ".join(octets.split()) not in PREAMBLES | {b""}:
         raise malformed("Something stands before the first part")
