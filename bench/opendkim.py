@@ -20,7 +20,7 @@ Syslog no
 Domain example.org
 Selector bench
 KeyFile {folder}/bench.key
-Canonicalization relaxed/simple
+Canonicalization relaxed/relaxed
 Socket inet:{port}@127.0.0.1
 InternalHosts 127.0.0.1
 RequireSafeKeys no
