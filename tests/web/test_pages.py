@@ -67,7 +67,10 @@ async def test_accepting_takes_two_acts(world: World, site: httpx2.AsyncClient) 
     assert b64decode(web["page"]["DigestValue"]) == shown
     assert "scanner-agent" in web["automation"]
     await world.work_off()
-    assert "A relay server took it, to pass it on to <bdi>bob@example.com</bdi>" in (await site.get(f"/pickup/{token}")).text
+    assert (
+        "A relay server took it, to pass it on to <bdi>bob@example.com</bdi>"
+        in (await site.get(f"/pickup/{token}")).text
+    )
 
 
 async def test_a_download_is_a_form_and_a_file(world: World, site: httpx2.AsyncClient) -> None:
