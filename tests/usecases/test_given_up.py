@@ -78,7 +78,7 @@ def spoil(way: Spoilt, cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
 async def given_up(world: World, token: str) -> dict[str, Any]:
     """Lets the announcement's time go by, in steps, and returns the record that ends it."""
     ends_at = await world.service.pool.fetchval("select expire_at from tickets where token = $1", token)
-    for before in (timedelta(hours=1), timedelta(minutes=4)):
+    for before in (timedelta(hours=1), *(timedelta(seconds=seconds) for seconds in range(240, 0, -20))):
         world.clock.at = ends_at - before
         for _ in range(20):  # a fault goes through to the worker, and the other jobs wait for the next turn
             with suppress(RuntimeError):
