@@ -83,10 +83,10 @@ EXPECTED: dict[str, tuple[Any, ...]] = {
     "mdn-displayed": ("auto_reply", "", "other", ""),
     "mdn-deleted-unread": ("auto_reply", "", "other", ""),
     "reply": ("reply", "", "other", ""),
-    "reply-not-automatic": ("reply", "", "other", ""),
+    "reply-not-automatic": ("auto_reply", "", "other", ""),
     "reply-html": ("reply", "", "other", ""),
     "reply-with-forwarded-bounce": ("reply", "", "other", ""),
-    "report-within-a-reply": ("reply", "", "other", ""),
+    "report-within-a-reply": ("auto_reply", "", "other", ""),
     "report-not-called-so": ("failed", "5.1.1", "unknown", "report"),
     "wrapped-by-a-gateway": ("failed", "5.1.6", "unknown", "report"),
     "no-blank-line": ("failed", "5.1.1", "unknown", "report"),
@@ -277,11 +277,41 @@ def test_of_two_reports_on_bob_the_failure_counts() -> None:
     [
         (b"Auto-Submitted: no", "reply"), (b"Auto-Submitted: NO; x", "reply"), (b"Auto-Submitted: auto-replied; x=y", "auto_reply"),
         (b"auto-submitted: auto-notified", "auto_reply"), (b"Precedence: bulk", "auto_reply"), (b"Precedence: first-class", "reply"),
-        (b"X-Autoreply: no", "reply"), (b"X-AUTORESPOND: :)", "auto_reply"), (b"Subject: Out of office", "reply"),
+        (b"X-Autoreply: no", "reply"), (b"X-AUTORESPOND: :)", "auto_reply"), (b"Subject: Out of office", "auto_reply"),
+        (b"Subject: Re: Out of office", "reply"), (b"Subject: Automatische Antwort: x", "auto_reply"), (b"Subject: Afwezig tot maandag", "auto_reply"),
+        (b"Subject: =?utf-8?q?R=C3=A9ponse_automatique?= : x", "auto_reply"), (b"Subject: AUTO: away", "auto_reply"), (b"Subject: Autos for sale", "reply"),
+        (b"X-Auto-Response-Suppress: All", "auto_reply"), (b"X-Auto-Response-Suppress: DR, OOF, AutoReply", "reply"), (b"Preference: auto_reply", "auto_reply"),
+        (b"X-Autoreply-From: bob@example.com", "auto_reply"), (b"X-FC-MachineGenerated: true", "auto_reply"), (b"X-Apple-Action: JEMI/1", "auto_reply"),
+        (b"Precedence: list", "auto_reply"), (b"List-Id: <desk.example.com>", "reply"), (b"X-POST-MessageClass: 9; Autoresponder", "auto_reply"),
+        (b"From: No Reply <no-reply@example.com>", "auto_reply"), (b"From: Noreen Reply <noreen@example.com>", "reply"), (b"From: donotreply@example.com", "auto_reply"),
+        (b"Return-Path: <postmaster@example.com>", "auto_reply"), (b"Content-Type: multipart/report; boundary=x", "auto_reply"),
     ],
 )  # fmt: skip
 def test_what_makes_an_answer_automatic(header: bytes, kind: str) -> None:
-    assert read_returned(b"From: bob@example.com\r\n" + header + b"\r\n\r\nhi", BOB, PERSON).kind == kind
+    sender = b"" if header.startswith(b"From") else b"From: bob@example.com\r\n"
+    octets = sender + header + b"\r\nIn-Reply-To: " + OURS.encode() + b"\r\n\r\nhi"
+    assert read_returned(octets, BOB, PERSON, OURS).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("header", "kind"), [(b"In-Reply-To", "reply"), (b"References", "reply"), (b"X-Else", "unclear")]
+)
+def test_a_reply_refers_to_a_mail_of_ours(header: bytes, kind: str) -> None:
+    octets = b"From: bob@example.com\r\n" + header + b": <a@b> " + OURS.encode() + b"\r\n\r\nhi"
+    got = read_returned(octets, BOB, PERSON, OURS)
+    assert (got.kind, got.text) == (kind, "hi")
+    assert read_returned(octets, BOB, PERSON, "<another@post.example.org>").kind == "unclear"
+    assert read_returned(octets, BOB, "", OURS).kind == "auto_reply", "from nobody"
+
+
+def test_an_abuse_report_is_its_own_kind() -> None:
+    octets = (
+        b"From: <abuse@mx.example.com>\r\nIn-Reply-To: " + OURS.encode() + b"\r\nSubject: complaint about message\r\n"
+        b'Content-Type: multipart/report; report-type=feedback-report; boundary="x"\r\n\r\n--x\r\n\r\nThis is an abuse report.\r\n'
+        b"--x\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: x/1\r\nVersion: 1\r\n\r\n--x--\r\n"
+    )
+    for sender in ("", "abuse@mx.example.com"):
+        assert read_returned(octets, BOB, sender, OURS).kind == "abuse"
 
 
 @given(st.binary(max_size=3000), st.sampled_from(["", PERSON]))

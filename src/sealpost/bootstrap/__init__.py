@@ -7,6 +7,7 @@ from sealpost.bootstrap.database import RESTORING, NotCurrent, RestoreUnfinished
 from sealpost.bootstrap.examine import (
     database_time,
     examine_clock,
+    examine_complaints,
     examine_database,
     examine_delivery,
     examine_evidence,
@@ -26,6 +27,7 @@ __all__ = [
     "database",
     "database_time",
     "examine_clock",
+    "examine_complaints",
     "examine_database",
     "examine_delivery",
     "examine_evidence",

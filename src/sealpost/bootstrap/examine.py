@@ -22,10 +22,11 @@ from sealpost.seal.purpose import is_for_evidence
 from sealpost.seal.signer import Signer
 from sealpost.seal.timestamps.guard import ClockGuard
 from sealpost.settings import Settings
-from sealpost.store import logs, records
+from sealpost.store import inbound_mails, logs, records
 from sealpost.store.pool import Connection, connector
 
 LATE = timedelta(minutes=10)
+COMPLAINTS = timedelta(days=30)
 WARNING = timedelta(days=30)  # how long before a certificate ends doctor calls it a failure
 
 
@@ -90,6 +91,21 @@ async def examine_evidence(settings: Settings, dsn: str) -> str:
     if trouble:
         raise RuntimeError("; ".join(trouble))
     return f"log {newest.name} with {newest.size} entries, {waiting} wait" if newest else "no log yet"
+
+
+async def examine_complaints(dsn: str) -> str:
+    """How many abuse reports (RFC 5965) came back for mails of the last thirty days, for doctor.
+
+    Raises:
+        RuntimeError: the database has no tables yet.
+    """
+    await require_current(dsn)
+    connection = await connector(dsn)()
+    try:
+        count = await inbound_mails.abuse_reports(connection, datetime.now(UTC) - COMPLAINTS)
+    finally:
+        await connection.close()
+    return f"{count} abuse reports in thirty days" if count else "no abuse report in thirty days"
 
 
 def _bare_trouble(settings: Settings, bare: Sequence[Any]) -> list[str]:

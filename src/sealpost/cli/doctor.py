@@ -100,6 +100,12 @@ async def names(settings: Settings) -> str:
     return f"{', '.join(doubtful)} may be taken for a legal status; in France that is fined (docs/settings.md)"
 
 
+async def complaints(settings: Settings) -> str:
+    """How often mails were reported as abuse of late: too often, and servers refuse this one."""
+    async with bootstrap.database(settings, looking=True) as dsn:
+        return await bootstrap.examine_complaints(dsn)
+
+
 CHECKS: dict[str, Check] = {
     "database": database,
     "content": content,
@@ -108,6 +114,7 @@ CHECKS: dict[str, Check] = {
     "clock": clock,
     "smtp": smtp,
     "names": names,
+    "abuse": complaints,
 }
 
 

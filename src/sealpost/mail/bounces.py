@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from flufl.bounce import all_failures  # pyright: ignore[reportUnknownVariableType] - it has no types
 
 from sealpost.mail import incoming
+from sealpost.mail.automatic import is_abuse_report, is_automatic, is_from_nobody
 from sealpost.mail.delivery_status import Report, find_report, has_report, same_address
-from sealpost.mail.incoming import Incoming, clean
+from sealpost.mail.incoming import Incoming
 from sealpost.mail.reply_classes import class_in_bounce
+from sealpost.mail.text_bounces import TextBounce, find_words, read_text_bounce, words_of_part
 from sealpost.mail.transport import Reason
 
-Kind = Literal["failed", "delivered", "delayed", "relayed", "expanded", "auto_reply", "reply", "unclear"]
+Kind = Literal["failed", "delivered", "delayed", "relayed", "expanded", "auto_reply", "reply", "abuse", "unclear"]
 
 _BY_ACTION: dict[str, tuple[Kind, str]] = {  # action → kind, and the classes of status that go with it
     "failed": ("failed", "45"),  # 4: given up after many tries
@@ -33,16 +34,17 @@ _BY_ACTION: dict[str, tuple[Kind, str]] = {  # action → kind, and the classes 
     "expanded": ("expanded", "2"),
 }
 _SYSTEM = re.compile(
-    r"mailer-?daemon|mail-?daemon|postmaster|mail delivery|mail system|mail subsystem|mdaemon|bounces?[@+-]",
+    r"mailer-?daemon|mail-?daemon|postmaster|mail\s*delivery|mail\s*system|mail\s*subsystem|mail\s*administrator|mail\s*router|system\s*administrator"
+    r"|mdaemon|mail\s*gateway|delivery\s*(?:subsystem|notification|status)|internet\s*mail|bounces?[@+-]|microsoft\s*(?:outlook|exchange)|\bnotes\b.*router",
     re.IGNORECASE,
 )
-_PRECEDENCE = frozenset({"bulk", "junk", "auto_reply", "auto-reply"})
-_AUTOMATIC = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-autoresponse")
+_FAILURE = re.compile(
+    r"undeliver|non-?deliver|delivery.*(?:fail|problem|error|status|delay|notif)|fail(?:ed|ure).*(?:deliver|notice|mail|message)|returned\s+mail|mail.*(?:fail|error|return|delivery)"
+    r"|could\s+not\s+be\s+deliver|undelivered|bounce|unzustellbar|onbestelbaar|non\s+remis|échec|warning:|delayed|user\s+unknown|配信|送信エラー|退信|не\s*доставлен",
+    re.IGNORECASE,
+)
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
-_CODE = re.compile(r"(?<![0-9.])[45][0-9]{2}[ :-].*")
-_ENHANCED = re.compile(r"(?<![0-9.])([45]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
-_CONTINUED = re.compile(r"(?<![0-9.])([45][0-9]{2})-")
-_MESSAGE_IDS, _DIAGNOSTIC = 50, 4000
+_MESSAGE_IDS = 50
 _ODD_OCTETS, _ODD_LINES, _ODD_LINE = 32 * 1024, 800, 160
 
 # Its detectors log what they meet, with a traceback: hostile text has no place in our log.
@@ -66,7 +68,7 @@ class ReturnedMail:
         recipient_matched: it is about our recipient; False where the only recipient is another one (forwarded).
         by: ``report`` (RFC 3464), ``text`` (an older form), or empty.
         subject: decoded, at most 500 characters.
-        text: a reply's words; at most 64 KiB of them.
+        text: the words of what a person may have written, a reply or what is unclear; at most 64 KiB of them.
         message_ids: those that In-Reply-To and References name, at most 50.
     """
 
@@ -86,37 +88,56 @@ class ReturnedMail:
     message_ids: tuple[str, ...] = field(default=())
 
 
-def read_returned(octets: bytes, rcpt_to: str, mail_from: str = "") -> ReturnedMail:
+def read_returned(octets: bytes, rcpt_to: str, mail_from: str = "", message_id: str | None = None) -> ReturnedMail:
     """Reads a mail that came in for a mail of ours.
 
     Args:
         octets: anything at all.
         rcpt_to: our mail's recipient, as in its envelope.
         mail_from: the sender in the envelope of what came in; empty for the null sender.
+        message_id: of our mail, in angle brackets; a person's reply refers to it. None: any reference will do.
     """
     message = incoming.read(octets)
     if message is None:
         return ReturnedMail("unclear")
     try:
-        return _read(message, octets, rcpt_to, null=mail_from in {"", "<>"})
+        return _read(message, octets, rcpt_to, mail_from, message_id)
     except Exception:  # noqa: BLE001 - the library's accessors raise what they like on hostile mails; such a one says nothing
         return ReturnedMail("unclear")
 
 
-def _read(message: Incoming, octets: bytes, rcpt_to: str, *, null: bool) -> ReturnedMail:
+def _read(message: Incoming, octets: bytes, rcpt_to: str, mail_from: str, message_id: str | None) -> ReturnedMail:
     told: dict[str, Any] = {"subject": incoming.subject_of(message), "message_ids": _message_ids(message)}
+    if is_abuse_report(message):
+        return ReturnedMail("abuse", **told)
+    system = is_system(message, mail_from)
     # Elsewhere than in a report of its own or in a mail from nobody, somebody passes a report on.
-    believed = null or message.get_content_type() == "multipart/report"
+    believed = mail_from in {"", "<>"} or system or message.get_content_type() == "multipart/report"
     if believed and (report := find_report(message, rcpt_to)):
-        return _reported(report, told)
-    system = null and bool(_SYSTEM.search(message.text("from")))
+        return _reported(_with_words(report, message, rcpt_to), told)
     if system and (odd := _odd(message, octets, rcpt_to, told)):
         return odd
     if believed and (has_report(message) or system):
         return ReturnedMail("unclear", **told)
-    if null or _is_automatic(message):
+    if is_automatic(message) or is_from_nobody(message, mail_from):
         return ReturnedMail("auto_reply", **told)
-    return ReturnedMail("reply", text=incoming.text_of(message), **told)
+    refers = bool(told["message_ids"]) if message_id is None else message_id in told["message_ids"]
+    return ReturnedMail("reply" if refers else "unclear", text=incoming.text_of(message), **told)
+
+
+def is_system(message: Incoming, mail_from: str) -> bool:
+    """Whether a mail system sent it: it says so, and comes from nobody or is about a mail that did not arrive."""
+    if mail_from not in {"", "<>"} and not _SYSTEM.search(mail_from):
+        return False
+    about_failure = bool(_FAILURE.search(incoming.subject_of(message))) or "x-failed-recipients" in message
+    return bool(_SYSTEM.search(message.text("from"))) or about_failure
+
+
+def _with_words(report: Report, message: Incoming, rcpt_to: str) -> Report:
+    """Words of the part for people, where the one for programs has none; only of our own recipient."""
+    if report.diagnostic or not report.recipient_matched or report.action not in {"failed", "delayed"}:
+        return report
+    return replace(report, diagnostic=words_of_part(message, rcpt_to))
 
 
 def _reported(report: Report, told: dict[str, Any]) -> ReturnedMail:
@@ -140,7 +161,16 @@ def _reported(report: Report, told: dict[str, Any]) -> ReturnedMail:
 
 
 def _odd(message: Incoming, octets: bytes, rcpt_to: str, told: dict[str, Any]) -> ReturnedMail | None:
-    """A bounce in an older form, if it is about our recipient. Its patterns are slow: they see little, and short lines."""
+    """A bounce without a report, if it is about our recipient: by its general shape, else by a library's patterns."""
+    found = read_text_bounce(message, rcpt_to) or _known_form(message, octets, rcpt_to)
+    if found is None:
+        return None
+    reason = class_in_bounce(found.status, found.words)
+    return ReturnedMail(found.kind, found.kind, found.status, found.words, reason, by="text", **told)
+
+
+def _known_form(message: Incoming, octets: bytes, rcpt_to: str) -> TextBounce | None:
+    """By the patterns of flufl.bounce, which are slow: they see little, and short lines."""
     lines = [line[:_ODD_LINE] for line in octets[:_ODD_OCTETS].splitlines()[:_ODD_LINES]]
     short = incoming.read(b"\r\n".join(lines))
     if short is None:
@@ -154,45 +184,9 @@ def _odd(message: Incoming, octets: bytes, rcpt_to: str, told: dict[str, Any]) -
     )
     if not failed and not delayed:
         return None
-    kind, digit = ("failed", "5") if failed else ("delayed", "4")
-    diagnostic, status = _words_of_the_server(message, digit)
-    reason = class_in_bounce(status, diagnostic)
-    return ReturnedMail(kind, kind, status, diagnostic, reason, by="text", **told)
-
-
-def _words_of_the_server(message: Incoming, digit: str) -> tuple[str, str]:
-    """The server's whole reply as it stands in a bounce's text, its lines one after the other, and the enhanced code in it."""
-    lines = [line[:_DIAGNOSTIC] for line in incoming.text_of(message).splitlines()[:400]]
-    for number, line in enumerate(lines):
-        if _ENHANCED.search(line) or _CODE.search(line):
-            reply = [line, *_further(line, lines[number + 1 :])]
-            codes = [found[1] for one in reversed(reply) if (found := _ENHANCED.search(one)) and found[1][0] == digit]
-            return clean(" ".join(reply), _DIAGNOSTIC), codes[0] if codes else ""
-    return "", ""
-
-
-def _further(first: str, following: Sequence[str]) -> list[str]:
-    """The lines of a reply after its first: all but the last have a hyphen behind the code (RFC 5321, 4.2.1)."""
-    found: list[str] = []
-    begun = _CONTINUED.search(first)
-    for line in following if begun else ():
-        if begun is None or not (more := re.match(rf"\s*{begun[1]}([ -]|$)", line)):
-            break
-        found.append(line.strip())
-        if more[1] != "-":
-            break
-    return found
-
-
-def _is_automatic(message: Incoming) -> bool:
-    """Whether a machine wrote it (RFC 3834, 5); a subject alone tells nothing."""
-    submitted = message.text("auto-submitted").partition(";")[0].strip().lower()
-    if submitted not in {"", "no"} or message.text("precedence").lower() in _PRECEDENCE:
-        return True
-    if any(message.text(name).lower() not in {"", "no"} for name in _AUTOMATIC):
-        return True
-    kinds = [part.get_content_type() for part in incoming.parts(message)]
-    return "message/disposition-notification" in kinds or "message/global-disposition-notification" in kinds
+    alone = len(permanent) + len(temporary) == 1
+    words, status = find_words(incoming.text_of(message).splitlines()[:400], rcpt_to) if alone else ("", "")
+    return TextBounce("failed" if failed else "delayed", words, status)
 
 
 def _message_ids(message: Incoming) -> tuple[str, ...]:

@@ -193,11 +193,18 @@ class Composer:
     def reply(self, view: ReplyView) -> Composed:
         """To the sender, what somebody answered; its own subject stays out of the header."""
         gettext = translator(view.language).gettext
-        heading = gettext("Somebody replied to your message")
-        lead = gettext(
-            "This reply came in to your message to %(recipient)s. It is neither an acceptance nor a refusal."
-        )
-        subject = gettext("Reply to your message: %(subject)s") % {"subject": view.subject}
+        if view.is_clear:
+            heading = gettext("Somebody replied to your message")
+            lead = gettext(
+                "This reply came in to your message to %(recipient)s. It is neither an acceptance nor a refusal."
+            )
+            subject = gettext("Reply to your message: %(subject)s") % {"subject": view.subject}
+        else:
+            heading = gettext("A mail came in for your message")
+            lead = gettext(
+                "It came in for your message to %(recipient)s. Whether somebody replies with it cannot be told. It is neither an acceptance nor a refusal."
+            )
+            subject = gettext("A mail came in for: %(subject)s") % {"subject": view.subject}
         return self._composed("reply", view, subject, heading, _Lead(lead, {"recipient": view.recipient_email}))
 
     def invitation(self, view: InvitationView) -> Composed:

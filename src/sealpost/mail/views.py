@@ -118,7 +118,7 @@ class NoticeView:
 
 @dataclass(frozen=True, slots=True)
 class ReplyView:
-    """To the sender: what somebody answered, of which nothing is checked.
+    """To the sender: what somebody answered, of which nothing is checked; ``is_clear``: it is known to be an answer.
 
     ``mail_from`` and ``reply_subject`` are one line each, ``text`` may be empty; ``is_cut``: there is more of it; ``signed``: what its signatures amounted to;
     ``reaches_recipient``: what the sender answers to this mail goes to the recipient.
@@ -137,6 +137,7 @@ class ReplyView:
     is_cut: bool = False
     reaches_recipient: bool = True
     signed: Signed | None = None
+    is_clear: bool = True
 
 
 @dataclass(frozen=True, slots=True)

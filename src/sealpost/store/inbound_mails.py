@@ -132,8 +132,13 @@ async def kept(runner: Runner, mail_id: UUID, sha256: bytes) -> Kept:
 async def replies(runner: Runner, ticket_id: UUID) -> int:
     """How many replies are kept for a ticket."""
     return await runner.fetchval(
-        "select count(*) from inbound_mails where ticket_id = $1 and kind = 'reply'", ticket_id
+        "select count(*) from inbound_mails where ticket_id = $1 and kind in ('reply', 'unclear')", ticket_id
     )
+
+
+async def abuse_reports(runner: Runner, since: datetime) -> int:
+    """How many abuse reports have come in since then."""
+    return await runner.fetchval("select count(*) from inbound_mails where kind = 'abuse' and received_at >= $1", since)
 
 
 async def add(connection: Connection, new: NewInbound) -> bool:
@@ -168,7 +173,7 @@ async def add(connection: Connection, new: NewInbound) -> bool:
 async def reply(runner: Runner, ticket_id: UUID, first_digits: str) -> Any | None:
     """A ticket's reply whose id begins with these digits, unless it was erased."""
     return await runner.fetchrow(
-        """select * from inbound_mails where ticket_id = $1 and kind = 'reply' and wrapped_key is not null
+        """select * from inbound_mails where ticket_id = $1 and kind in ('reply', 'unclear') and wrapped_key is not null
            and starts_with(id::text, $2) order by received_at limit 1""",
         ticket_id,
         first_digits,

@@ -125,6 +125,7 @@ async def _reply(service: Service, held: mails.Claim, ticket: tickets.Ticket) ->
         text=reply.text[:MOST_TEXT],
         is_cut=len(reply.text) > MOST_TEXT,
         signed=reply.signed,
+        is_clear=reply.is_clear,
         # Such an address in the header asks the sender's server for SMTPUTF8, and many would refuse the mail.
         reaches_recipient=ticket.recipient_key.isascii() or not sender.address.isascii(),
     )

@@ -56,19 +56,23 @@ HIDING = {"announcement_delivered": "announcement_failed", "reminder_delivered":
 _TAKEN = ("accepted", "uncertain")
 _UNDER_WAY = ("prepared", "dot_due")
 _ONCE = ("failed", "delivered")
-_KEPT_KINDS = (*_ONCE, "delayed", "auto_reply", "reply", "unclear")
+_KEPT_KINDS = (*_ONCE, "delayed", "auto_reply", "reply", "abuse", "unclear")
 _MAIL_ID = re.compile(r"<([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@([^<>@]+)>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply as it is passed on: nothing in it is checked, also not who wrote it; only whose servers signed it."""
+    """A reply as it is passed on: nothing in it is checked, also not who wrote it; only whose servers signed it.
+
+    ``is_clear``: it refers to a mail of ours, and nothing says that a machine wrote it.
+    """
 
     mail_from: str
     received_at: datetime
     subject: str
     text: str
     signed: Signed | None = None
+    is_clear: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ async def take_returned(service: Service, mail_id: UUID, attempt: int, mail_from
         # The record of the server's answer comes first; a bounce is minutes later as a rule.
         raise Unavailable("the attempt is not over yet")
     # In a thread: what is made to be slow may take half a second.
-    read = await asyncio.to_thread(read_returned, octets, sent.rcpt_to, mail_from)
+    read = await asyncio.to_thread(read_returned, octets, sent.rcpt_to, mail_from, sent.message_header)
     await _take(service, _Came(sent, mail_from, octets, _credible(read, sent), service.clock.now()))
 
 
@@ -167,7 +171,7 @@ async def take_reply(service: Service, mail_from: str, octets: bytes) -> bool:
     if sent is None:
         return False
     _check_size(sent, len(octets))
-    kind = read.kind if read.kind in {"reply", "auto_reply"} else "unclear"
+    kind = read.kind if read.kind in {"reply", "auto_reply", "abuse"} else "unclear"
     await _take(service, _Came(sent, mail_from, octets, replace(read, kind=kind), service.clock.now()))
     return True
 
@@ -230,7 +234,9 @@ async def _effect(service: Service, connection: Connection, came: _Came, new: Ne
     """What follows from a mail that had not come before; its name for the log."""
     sent = came.sent
     kind = EFFECTS.get((new.kind, sent.purpose), "")
-    passed_on = new.kind == "reply" and sent.purpose in TO_RECIPIENT
+    # What may be a person's, and is not known to be: its reader shall judge.
+    persons = new.kind == "reply" or (new.kind == "unclear" and bool(came.read.text))
+    passed_on = persons and sent.purpose in TO_RECIPIENT
     if sent.ticket_id is None or not (kind or passed_on):
         return ""
     ticket = await tickets.lock(connection, sent.ticket_id)
@@ -327,7 +333,9 @@ async def reply_of(service: Service, ticket_id: UUID, purpose: str) -> Reply | N
     place = tickets.Stored(row["id"], row["segment"], row["offset"], row["length"], row["nonce"], row["wrapped_key"])
     octets = await opened(service, service.mail_vault.open, place)
     read = await asyncio.to_thread(read_returned, octets, "", row["mail_from"])
-    return Reply(row["mail_from"], row["received_at"], read.subject, read.text, read_signed(row["facts"]))
+    return Reply(
+        row["mail_from"], row["received_at"], read.subject, read.text, read_signed(row["facts"]), row["kind"] == "reply"
+    )
 
 
 def not_taken(why: str) -> None:
