@@ -13,7 +13,7 @@ from sealpost.mail.incoming import Incoming
 
 _NOBODY = re.compile(
     r"(?:^|[<\s\"'(])(?:mailer-?daemon|mail-?daemon|postmaster|no-?_?reply|do-?_?not-?_?reply|dont-?reply|auto-?(?:reply|responder|mailer)"
-    r"|bounces?|abuse|fbl|feedback-?loop|complaints?)(?=[@+>\s\"'-]|$)",
+    r"|[\w.+-]*-bounces?|bounces?|abuse|fbl|feedback-?loop|complaints?)(?=[@+>\s\"'-]|$)",
     re.IGNORECASE,
 )
 _PRECEDENCE = frozenset({"bulk", "junk", "list", "auto_reply", "auto-reply"})

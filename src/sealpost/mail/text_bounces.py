@@ -17,14 +17,14 @@ from sealpost.mail import incoming
 from sealpost.mail.delivery_status import same_address
 from sealpost.mail.incoming import Incoming, clean
 
-_MOST_LINES, _MOST_WORDS, _LINE = 400, 1000, 1000
+_MOST_LINES, _MOST_WORDS, _LINE = 400, 1000, 500
 _ADDRESS = re.compile(r"[^\s<>()\[\]\",;:@]{1,64}@[^\s<>()\[\]\",;:@]{1,255}")
 _QUOTED = re.compile(
-    r"""^[\s>*=_-]*(?:-{3,}.*(?:copy|original|returned|message|unsent|below|header|enthält|kopie|origin|bericht).*
-    |(?:the\s+)?(?:original|returned)\s+message\s+(?:follows|header|was|is|body|--)|message\s+header(?:s)?\s+(?:follow|for)|headers?\s+(?:of|from)\s+(?:the|your)\s+(?:original\s+)?message
-    |below\s+this\s+line|(?:this\s+is\s+)?a\s+copy\s+of\s+(?:the|your)\s+message|-{2,}\s*(?:undelivered|unsent|original|begin|start).*
-    |the\s+(?:header|text|first\s+\d+\s+lines)\s+of\s+(?:the|your)\s+(?:original\s+)?(?:message|mail).*|(?:unsent|undelivered)\s+message\s+follows
-    |im\s+folgenden\s+.*(?:mail|nachricht)|originalnachricht|message\s+original|oorspronkelijk\s+bericht|(?:received|return-path):\s.*)""",
+    r"""^[\s>*=_]{0,10}(?:-{3,80}[^-]{0,80}(?:copy|original|returned|message|unsent|below|header|enthält|kopie|origin|bericht)
+    |(?:the\s+)?(?:original|returned)\s+message\s+(?:follows|header|body|--)|message\s+header(?:s)?\s+(?:follow|for)|headers?\s+(?:of|from)\s+(?:the|your)\s+(?:original\s+)?message
+    |below\s+this\s+line|(?:this\s+is\s+)?a\s+copy\s+of\s+(?:the|your)\s+message|-{2,80}\s?(?:undelivered|unsent|original|begin|start)
+    |the\s+(?:header|text|first\s+\d+\s+lines)\s+of\s+(?:the|your)\s+(?:original\s+)?(?:message|mail)|(?:unsent|undelivered)\s+message\s+follows
+    |im\s+folgenden\s+[^.]{0,60}(?:mail|nachricht)|originalnachricht|message\s+original|oorspronkelijk\s+bericht|(?:received|return-path):\s)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _FIELD = re.compile(r"^\s*(?:message-id|status|subject|date|from|to|cc|received|return-path|reply-to|x-[\w-]+|content-[\w-]+|mime-version|reporting-mta|arrival-date|final-recipient|original-recipient|remote-mta|action|sender|recipient[s]?)\s*:", re.IGNORECASE)  # fmt: skip
@@ -33,7 +33,7 @@ _CODE = re.compile(r"(?<![\d.])[45]\d\d[ :-]")
 _ENHANCED = re.compile(r"(?<![0-9.])([45]\.\d{1,3}\.\d{1,3})(?![0-9.])")
 _CONTINUED = re.compile(r"(?<![0-9.])([45][0-9]{2})-")
 _LATER = re.compile(
-    r"(?:will|shall|going\s+to)\s+(?:continue|keep|be\s+retried|retry|try|attempt)|(?:still|keep)\s+trying|retr(?:y|ied|ies)\s+(?:for|until|every)|no\s+action\s+is\s+(?:required|needed)"
+    r"(?:will|shall|(?<!not\s)going\s+to)\s+(?:continue|keep|be\s+retried|retry|try|attempt)|(?:still|keep)\s+trying|retr(?:y|ied|ies)\s+(?:for|until|every)|no\s+action\s+is\s+(?:required|needed)"
     r"|(?:do|need)\s+not\s+(?:need\s+to\s+)?re-?send|not\s+yet\s+been\s+delivered|has\s+been\s+delayed|delivery\s+(?:is\s+|has\s+been\s+)?(?:temporarily\s+)?(?:delayed|suspended)|message\s+delayed"
     r"|delivery\s+status\s+notification\s+\(delay\)|warning:\s+(?:could|message|mail)|this\s+is\s+a\s+warning\s+message\s+only|(?:noch|weiter(?:hin)?)\s+(?:versuch|zuzustellen)|wird\s+weiter\s+versucht"
     r"|verzögert|vertraagd|blijven\s+proberen|nogmaals\s+geprobeerd|retard[ée]e?|sera\s+retent|nouvelle\s+tentative|temporarily\s+deferred",
@@ -41,18 +41,42 @@ _LATER = re.compile(
 )
 _GIVEN_UP = re.compile(
     r"giv(?:e|en|ing)\s+up|given\s+up|no\s+further\s+(?:attempts?|tries)|returned\s+to\s+(?:the\s+)?sender|permanent|fatal|retry\s+time(?:out)?\s+(?:exceeded|not\s+reached)"
-    r"|queue\s+too\s+long|too\s+long\s+in\s+(?:the\s+)?queue|expired|endgültig|definitief|définitif|has\s+failed|(?:i\s+)?wasn'?t\s+able\s+to|will\s+not\s+be\s+(?:retried|delivered)",
+    r"|queue\s+too\s+long|too\s+long\s+in\s+(?:the\s+)?queue|in\s+the\s+queue\s+too\s+long|not\s+going\s+to\s+try|expired|endgültig|definitief|définitif|has\s+failed|(?:i\s+)?wasn'?t\s+able\s+to|will\s+not\s+be\s+(?:retried|delivered)",
     re.IGNORECASE,
 )
 _FAILED = re.compile(
-    r"(?:could|can|was|were|is|are|has|have)(?:\s+not|n'?t)\s+(?:be(?:en)?\s+)?(?:deliver|sent|reach|found|able|accept|process|complete)|cannot\s+be\s+(?:deliver|sent)|undeliver|not\s+deliver|non-?deliver"
+    r"(?:could|can|did|was|were|is|are|has|have)(?:\s+not|n'?t)\s+(?:be(?:en)?\s+)?(?:deliver|sent|reach|found|able|accept|process|complete)|cannot\s+be\s+(?:deliver|sent)|undeliver|not\s+deliver|non-?deliver"
     r"|fail(?:ed|ure|s)|unknown|no\s+such|does(?:\s+not|n'?t)\s+(?:exist|like)|not\s+(?:exist|found|listed|known|accept|allowed)|invalid|reject|refus|return(?:ed|ing)\s+(?:mail|to|message)|unable\s+to"
+    r"|timed\s+out|time-?out|refused|\bvol(?:l)?\b|\bplein(?:e)?\b|saturée|\bllen[oa]\b|\bchei[oa]\b|\bpien[oa]\b"
     r"|error|denied|bounced|quota|full|exceed|disabled|inactive|suspended|unroute|unreachable|bad\s+(?:address|destination)|blocked|too\s+(?:large|big|many)|didn'?t\s+reach|did\s+not\s+reach|problem"
     r"|unzustellbar|nicht\s+zugestellt|nicht\s+(?:zustellen|erreich|gefunden|vorhanden|existier)|fehlgeschlagen|unbekannt|onbestelbaar|niet\s+(?:worden\s+)?(?:afgeleverd|bezorgd|afleveren|bekend|gevonden)|mislukt|onbekend"
     r"|n.a\s+pas\s+pu|impossible|non\s+(?:remis|distribu|livr)|échec|échou|inconnu|inexistant|introuvable|no\s+se\s+(?:ha\s+podido|pudo|puede)|desconocid|rechazad|devuelt|não\s+(?:foi|pôde|existe)|desconhecid"
     r"|non\s+(?:è\s+stato|recapitat|esiste)|mancata\s+consegna|sconosciut|не\s+(?:был|доставлен|найден|существует)|недоступен|送信できません|届けられません|存在しません|見つかりません|エラー|不明|退信|失败|无法投递|不存在|被拒",
     re.IGNORECASE,
 )  # fmt: skip
+
+
+_STRONG = re.compile(
+    r"deliver|failure\s+notice|returned\s+(?:mail|to)|mail\s?(?:box)?[^.\n]{0,40}(?:fail|return|full|unknown|quota|error|system)|user\s+unknown|unknown\s+(?:user|address|recipient|host)|did\s+not\s+reach|could\s+not\s+be\s+reached|erreicht"
+    r"|zustell|bezorg|aflever|afgelever|bestelbaar|remis|distribu|entreg|recapit|достав|送信|届け|退信|失败|delivery|quota|blocked|rejected|bounce",
+    re.IGNORECASE,
+)
+"""One of these stands in every bounce; *failed* alone stands in many mails of systems."""
+_REASON = re.compile(
+    r"^\s*(?:reason|reden|grund|raison|motivo|motif|diagnostic|error(?:\s+message)?|fehler(?:meldung)?|原因|理由|退信原因|ошибка)\s*[:\uff1a]\s*\S",
+    re.IGNORECASE,
+)
+_INTRODUCTION = re.compile(
+    r"[:\uff1a]\s*$|following\s+(?:address|recipient|destination)|one\s+or\s+more|some\s+or\s+all|folgende[nr]?\s+empfänger|volgende\s+ontvanger|suivant",
+    re.IGNORECASE,
+)
+"""What leads to the list of recipients, and says nothing of one of them."""
+_ROLES = re.compile(
+    r"(?:postmaster|abuse|support|help(?:desk)?|admin\w*|noc|security|unblock\w*|delist\w*|removal|contact|mailer-daemon)$",
+    re.IGNORECASE,
+)
+_TAIL = re.compile(r"\s*<[^<>@]*#?[45]\.\d{1,3}\.\d{1,3}[^<>@]*>\s*")
+"""Exchange's code, in the line behind its sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +186,7 @@ def _kind(said: str, words: str, everything: str) -> Literal["failed", "delayed"
             if not re.search(r"giv(?:e|ing|en)\s+up|returned\s+to|has\s+failed", said, re.IGNORECASE)
             else "failed"
         )
-    return "failed" if code or given_up or _FAILED.search(said) else None
+    return "failed" if code or given_up or (_FAILED.search(said) and _STRONG.search(said)) else None
 
 
 def find_words(lines: Sequence[str], rcpt_to: str) -> tuple[str, str]:
@@ -175,36 +199,57 @@ def find_words(lines: Sequence[str], rcpt_to: str) -> tuple[str, str]:
     kept = [
         line
         for line in lines
-        if not _FIELD.match(line)
-        and all(_is_ours(one, rcpt_to) or "postmaster" in one.lower() for one in _addresses(line))
+        if not _FIELD.match(line) and all(_is_nobody_else(one, rcpt_to) for one in _addresses(line))
     ]
     for number, line in enumerate(kept):
         if _CODE.search(line) or _ENHANCED.search(line):
-            reply = [line.strip(), *_further(line, kept[number + 1 :])]
+            before = [kept[number - 1].strip()] if number and _TAIL.fullmatch(line) else []
+            reply = [*before, line.strip(), *_further(line, kept[number + 1 :])]
             codes = [found[-1] for one in reversed(reply) if (found := _ENHANCED.findall(one))]
             return clean(" ".join(reply), 4000), codes[0] if codes else ""
     return clean(_sentence(kept, rcpt_to), _MOST_WORDS), ""
 
 
+def _is_nobody_else(address: str, rcpt_to: str) -> bool:
+    return _is_ours(address, rcpt_to) or bool(_ROLES.match(address.partition("@")[0]))
+
+
 def _sentence(lines: Sequence[str], rcpt_to: str) -> str:
-    """Behind our recipient's address up to the next empty line, else the first line that sounds like a reason."""
+    """What stands beside our recipient's address in a list, else behind it, else the first line that sounds like a reason."""
+    ours = [number for number, line in enumerate(lines) if any(_is_ours(one, rcpt_to) for one in _addresses(line))]
+    beside = [
+        lines[number]
+        for number in ours
+        if _starts(lines[number].lstrip(" *")) and _FAILED.search(_ADDRESS.sub("", lines[number]))
+    ]
+    behind = [
+        text
+        for number in ours
+        if _starts(lines[number]) and (text := _block(lines[number + 1 :])) and _FAILED.search(text)
+    ]
+    lists = [text for number in ours if _starts(lines[number]) and (text := _block(lines[number + 1 :]))]
+    reasons = [line for line in lines if _REASON.match(line)]
+    sounding = [line for line in lines if _FAILED.search(line) and not _INTRODUCTION.search(line)]
+    said = [
+        *beside,
+        *reasons,
+        *behind,
+        *sounding,
+        *(text for text in lists if not _INTRODUCTION.search(text)),
+        *(line for line in lines if _FAILED.search(line)),
+    ]
+    return said[0].strip() if said else ""
+
+
+def _block(lines: Sequence[str]) -> str:
+    """The lines up to the next empty one; one empty line may stand before them."""
+    found: list[str] = []
     for number, line in enumerate(lines):
-        if not any(_is_ours(one, rcpt_to) for one in _addresses(line)):
-            continue
-        behind = _ADDRESS.sub("", line).strip(" \t<>()[]\"'*:;,-.")
-        block: list[str] = []
-        for following in lines[number + 1 :]:
-            if not following.strip():
-                if block or behind:
-                    break
-                continue
-            block.append(following.strip())
-        text = " ".join(block)
-        if _FAILED.search(behind):
-            return line.strip()
-        if _FAILED.search(text):
-            return text
-    return next((line.strip() for line in lines if _FAILED.search(line)), "")
+        if line.strip():
+            found.append(line.strip())
+        elif found or number:
+            break
+    return " ".join(found)
 
 
 def _further(first: str, following: Sequence[str]) -> list[str]:
@@ -214,7 +259,7 @@ def _further(first: str, following: Sequence[str]) -> list[str]:
     depth = len(first) - len(first.lstrip())
     for line in following:
         more = begun and re.match(rf"\s*{begun[1]}([ -]|$)", line)
-        inset = not begun and depth >= 2 and line.strip() and len(line) - len(line.lstrip()) >= depth
+        inset = not begun and line.strip() and len(line) - len(line.lstrip()) >= max(depth, 1)
         if not more and not inset:
             break
         found.append(line.strip())
