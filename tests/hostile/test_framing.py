@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -104,4 +105,6 @@ async def statuses(port: int, *pieces: bytes) -> list[int]:
     async with asyncio.timeout(LONGEST):
         octets = await reader.read()
     writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
     return [int(found[1]) for found in re.finditer(rb"HTTP/1\.1 (\d{3}) ", octets)]

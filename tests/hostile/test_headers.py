@@ -139,7 +139,12 @@ def test_the_fields_are_all_there_are() -> None:
     }
     assert {field.name for field in dataclasses.fields(Letter)} == expected
     assert {field.name for field in dataclasses.fields(Mailbox)} == {"address", "name"}
-    assert {field.name for field in dataclasses.fields(File)} == {"name", "content_type", "content"}
+    assert {field.name for field in dataclasses.fields(File)} == {
+        "name",
+        "content_type",
+        "content",
+        "content_id",
+    }  # the last is made of ours alone
     tried = {name.partition(",")[0] for name in FIELDS}
     found = {f"{box}.{part}" for box in BOXES for part in ("name", "address")} | {"file.name", "file.content_type"}
     assert tried == found | (expected - set(inner) - {"text", "html", "date", "automatic"})

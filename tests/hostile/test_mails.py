@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +9,7 @@ from email import message_from_string, policy
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser, HeaderParser
-from email.utils import collapse_rfc2231_value, getaddresses
+from email.utils import collapse_rfc2231_value, getaddresses, unquote
 from itertools import cycle
 from types import SimpleNamespace
 from typing import Any
@@ -46,7 +45,6 @@ HEADERS = [
     "Auto-Submitted",
     "Content-Type",
 ]
-FALLBACK = re.compile(r"[A-Za-z0-9._+-]+")
 TURNS = ("subject", "sender_name", "recipient_name", "own_id", "file")
 GOOD = pybase64.b64encode(b"text")
 
@@ -158,7 +156,8 @@ async def follow(world: World, values: dict[str, str], box: str, language: str, 
         message = world.message(**values, recipient_email=box, language=language, attachments=files)
         token = await world.submitter.submit(message)
     except InvalidInput as refused:
-        assert refused.field == "subject", (refused.field, values)
+        # A name may hold the own address, and here it is another one's.
+        assert refused.field in {"subject", "recipient_name", "sender_name"}, (refused.field, values)
         return 0
     world.mailbox.mails.clear()
     await world.work_off()
@@ -214,13 +213,12 @@ def boxes(mail: Message, header: str) -> list[tuple[str, str]]:
 
 
 def check_files(mail: Message, name: str) -> None:
-    """The attachment has its name, and beside it at most a plain one for old readers."""
+    """The attachment has its name, in one form alone."""
     parts = [part for part in mail.walk() if part.get_content_disposition() == "attachment"]
     for part, meant in zip(parts, ("message.txt", name), strict=True):
         found = part.get_params(header="content-disposition") or []
         names = [collapse_rfc2231_value(text) for key, text in found if key == "filename"]
-        assert meant in names, (names, meant)
-        assert all(one == meant or FALLBACK.fullmatch(one) for one in names), (names, meant)
+        assert names in ([meant], [unquote(meant)]), (names, meant)  # the library takes brackets for quotes
         assert {key for key, _ in found} == {"attachment", "filename"}
 
 

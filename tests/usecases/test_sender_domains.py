@@ -134,7 +134,7 @@ async def test_another_account_gains_nothing(world: World, zones: Zones) -> None
     "text",
     [
         "", "example", "localhost", "co.uk", "org", "github.io", "alice@example.org", "a b.org", "example.org\r\n.x", "192.0.2.1",
-        "-a.org", "a..org", "exa_mple.org", "*.example.org", "http://example.org", "straße.de", "sealpost.example",
+        "-a.org", "a..org", "exa_mple.org", "*.example.org", "http://example.org", "sealpost.example",
         "x.sealpost.example", "SEALPOST.example", "x" * 64 + ".org", "a." * 101 + "org", "\0.org", "x\u202e.org",
     ],
 )  # fmt: skip

@@ -81,7 +81,7 @@ class Edge:
     def _plain_path(self, scope: Scope) -> str:
         """The path that is meant: where a base address ends with a slash it begins with two; another may end it."""
         plain: str = "/" + scope["path"].lstrip("/")
-        slash = scope["raw_path"].endswith(b"/") and plain[:-1] in self._limits
+        slash = scope.get("raw_path", b"").endswith(b"/") and plain[:-1] in self._limits
         return plain[:-1] if slash else plain
 
 
