@@ -68,6 +68,10 @@ def _is_within(element: Element | None, names: frozenset[str]) -> bool:
     return False
 
 
+def test_what_was_taken_before_there_were_bounds_is_shown() -> None:
+    assert show("<b>" * 500 + "x" + "</b>" * 500).count("<b>") == 500
+
+
 @pytest.mark.parametrize("html", TRICKS, ids=range(len(TRICKS)))
 def test_tricks_are_refused(html: str) -> None:
     with pytest.raises(InvalidInput):

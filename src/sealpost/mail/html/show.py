@@ -30,7 +30,7 @@ def show(html: str, cids: Mapping[str, str] | None = None) -> str:
         html: a document or fragment that has passed ``check_html``.
         cids: by which Content-ID the mail carries an image: name in the letter → id. Without one its words stand there.
     """
-    tree = Tree(html)
+    tree = Tree(html, bounded=False)
     css = [
         child.text for one in tree.elements() if one.tag == "style" for child in one.children if isinstance(child, Text)
     ]

@@ -65,12 +65,14 @@ class Tree:
 
     Args:
         html: the source.
+        bounded: of a letter that was taken before there were bounds, all is read.
 
     Raises:
         TooLarge: more than ``MOST_NODES`` nodes, or nested deeper than ``DEEPEST``.
     """
 
-    def __init__(self, html: str) -> None:
+    def __init__(self, html: str, *, bounded: bool = True) -> None:
+        self._bounded = bounded
         self._parser = LexborHTMLParser(html)
         lines = _lines(html)
         self.by_key: dict[int, Element] = {}
@@ -105,7 +107,7 @@ class Tree:
             if node is None:
                 continue
             count += 1
-            if count > MOST_NODES or depth > DEEPEST:
+            if self._bounded and (count > MOST_NODES or depth > DEEPEST):
                 raise TooLarge
             waiting.append((node.next, parent, depth))
             if node.is_text_node:
