@@ -95,9 +95,9 @@ def test_all_obstacles_are_named_at_once_each_with_its_line() -> None:
     [
         "<p>" * 90_000, "<b>" * 90_000, "<p style='color:red'>x</p>" * 20_000, "<style>" + ".a .b .c{color:red}" * 1_900 + "</style>" + "<p class=a>x" * 5_000,
         "<!--" * 100_000, "<" * 300_000, "<p>" + "&lt;" * 200_000, "<style>" + "@media (a){" * 5_000 + "</style>", "<p style='" + "(" * 50_000 + "'>x", "<!--[if mso]>" + "<td>" * 100_000 + "<![endif]-->",
-        "<style>" + "a," * 100_000 + "b{color:red}</style><p>x", "<p a=b " * 60_000,
+        "<style>" + "a," * 100_000 + "b{color:red}</style><p>x", "<p a=b " * 60_000, "<style " * 140_000, "<title" * 140_000,
     ],
-    ids=range(12),
+    ids=range(14),
 )  # fmt: skip
 def test_work_is_bounded(html: str) -> None:
     began = process_time()
