@@ -15,7 +15,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 MOST_NODES, DEEPEST = 40_000, 200
 _COMMENT = re.compile(r"<!--(?:-?>|.*?(?:--!?>|\Z))", re.DOTALL)
 _RAW = re.compile(
-    r"(<(style|title|script|textarea|xmp|iframe|noembed|noframes)\b[^<>]*>)(.*?)(?=</\2\b|\Z)", re.DOTALL | re.IGNORECASE
+    r"(<(style|title|script|textarea|xmp|iframe|noembed|noframes)\b[^<>]*>)(.*?)(?=</\2\b|\Z)",
+    re.DOTALL | re.IGNORECASE,
 )
 _START = re.compile(r"<([a-zA-Z][^\s/>\0]*)")
 
